@@ -1,0 +1,17 @@
+"""Portico: anything that happens becomes a durable background job, exactly one per event."""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["Context", "compose", "job"]
+
+_HOMES = {"compose": "portico.compose", "job": "portico.kits.job", "Context": "portico.kits.job"}
+
+
+def __getattr__(name: str) -> Any:
+    # lazily, so that importing a port loads nothing but the standard library
+    if name not in _HOMES:
+        raise AttributeError(f"module 'portico' has no attribute {name!r}")
+    module = import_module(_HOMES[name])
+    return module if name == "compose" else getattr(module, name)

@@ -1,0 +1,1 @@
+"""Where Portico meets a technology."""

@@ -1,0 +1,1 @@
+"""What applications use: creating jobs and working them off."""

@@ -1,0 +1,1 @@
+"""The contracts between triggers, queues, handlers and the machinery; standard library only."""

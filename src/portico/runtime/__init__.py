@@ -1,0 +1,1 @@
+"""Machinery that triggers and workers share; it knows no technology."""

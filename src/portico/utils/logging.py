@@ -1,0 +1,56 @@
+"""Structured logging: events with fields, readable on a terminal and JSON lines otherwise."""
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+_SHARED_PROCESSORS: tuple[Any, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+)
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """Return a logger whose calls are ``logger.info("event_name", field=value)``.
+
+    Until `configure_logging` was called (or the application configured structlog itself), structlog's defaults hold.
+    """
+    logger: FilteringBoundLogger = structlog.get_logger(logger=name)
+    return logger
+
+
+def configure_logging(level: str = "info", *, json: bool | None = None, stream: TextIO | None = None) -> None:
+    """Set structlog up for a process that Portico runs.
+
+    Args:
+        level: the lowest level that is written: ``"debug"``, ``"info"``, ``"warning"``, ``"error"``.
+        json: one JSON object per line; by default only when `stream` is not a terminal.
+        stream: where to, by default standard error.
+
+    """
+    target = sys.stderr if stream is None else stream
+    as_json = not target.isatty() if json is None else json
+    structlog.configure(
+        processors=[*_SHARED_PROCESSORS, *(_json_renderers() if as_json else _console_renderers(target))],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(target),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _json_renderers() -> list[Any]:
+    return [
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(default=str),
+    ]
+
+
+def _console_renderers(target: TextIO) -> list[Any]:
+    return [
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback),
+    ]
