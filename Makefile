@@ -1,0 +1,58 @@
+# One environment, .venv, for running and for developing. Targets: run test check soak bench format clean.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/dev.txt
+NEEDS := pyproject.toml requirements/dev.txt
+
+# The first interpreter that runs, is new enough and can make an environment; `make PYTHON=... run` overrides.
+SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	"$$name" -c "$(SUITS)" >/dev/null 2>&1 && echo "$$name" && break; done)
+
+.PHONY: run test check soak bench format clean
+
+run: $(VENV)/.runs
+	@exec $(BIN)/portico run examples/quickstart/app.py
+
+test: $(VENV)/.develops
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.develops
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry .
+	$(BIN)/codespell
+
+soak: $(VENV)/.develops
+	@$(BIN)/python -m pytest -m soak
+
+bench: $(VENV)/.develops
+	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit; done
+
+format: $(VENV)/.develops
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+
+$(BIN)/python:
+	@"$(PYTHON)" -c "$(SUITS)" 2>/dev/null || { \
+		echo "Portico needs Python 3.11 or newer with its venv module; found: '$(PYTHON)'." >&2; \
+		echo "Install one (Debian, Ubuntu: apt-get install python3-venv) or name it: make PYTHON=/path/to/python3.12" >&2; \
+		exit 1; }
+	@echo "Creating $(VENV) with $$("$(PYTHON)" --version) ..."
+	@"$(PYTHON)" -m venv $(VENV)
+
+$(VENV)/.runs: $(BIN)/python $(NEEDS)
+	@echo "Installing Portico into $(VENV) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.develops: $(BIN)/python $(NEEDS)
+	@echo "Installing Portico and its development tools into $(VENV) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.runs
