@@ -50,6 +50,11 @@ class JobQueueAdapter(ABC):
         """What this adapter can beyond the nine abstract methods."""
         return frozenset()
 
+    @property
+    def lease_seconds(self) -> float | None:
+        """How long a claim holds without a heartbeat; None when it holds until it is answered."""
+        return None
+
     @abstractmethod
     async def enqueue(self, job: Job) -> Job:
         """Store the job as PENDING, or SCHEDULED when it has a `scheduled_at`, and return it as stored.
@@ -139,8 +144,11 @@ class JobQueueAdapter(ABC):
         """Give back the jobs whose worker died or lost its lease, and return how many."""
         return 0
 
-    async def release(self, job_id: UUID) -> bool:
-        """Give a running job back unrun, in its old place and without burning a retry; False as in `acknowledge`."""
+    async def release(self, job_id: UUID, *, available_at: datetime | None = None) -> bool:
+        """Give a running job back unrun, in its old place and without burning a retry; False as in `acknowledge`.
+
+        It is not claimed again before `available_at` (default at once).
+        """
         self._unsupported(QueueCapability.RELEASE)
 
     async def list_jobs(
