@@ -1,0 +1,6 @@
+"""What tests of code that uses Portico need; importing it needs no test framework."""
+
+from portico.testing.clock import FakeClock
+from portico.testing.recording import RecordingJobCreator
+
+__all__ = ["FakeClock", "RecordingJobCreator"]

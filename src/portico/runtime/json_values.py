@@ -1,0 +1,124 @@
+"""What is JSON, and where in a value something is not."""
+
+import math
+from typing import Any
+
+from portico.exceptions import ValidationError
+
+MAX_DEPTH = 100
+"""Beyond any real document, and far below the interpreter's recursion limit."""
+_MAX_INTEGER_BITS = 14_000
+"""Just under the 4,300 digits that Python converts to text."""
+_MAX_KEY_LENGTH = 80
+
+
+class _NotJson(Exception):
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.segments: list[str | int] = []
+
+
+def require_json(value: Any, path: str = "payload") -> None:
+    """Refuse what ``json.loads(json.dumps(value))`` would not give back, and what a store could not keep.
+
+    Raises:
+        ValidationError: names the place and the rule, never the value: ``payload.items[3].price: NaN is not JSON``.
+
+    """
+    try:
+        _check(value, MAX_DEPTH)
+    except _NotJson as error:
+        place = path + "".join(_segment_text(segment) for segment in reversed(error.segments))
+        raise ValidationError(f"{place}: {error.rule}", details={"path": place, "rule": error.rule}) from None
+
+
+def require_json_object(value: Any, path: str = "payload") -> None:
+    """Refuse what is not a JSON object."""
+    if not isinstance(value, dict):
+        rule = f"{_type_name(value)} is not a JSON object"
+        raise ValidationError(f"{path}: {rule}", details={"path": path, "rule": rule})
+    require_json(value, path)
+
+
+def _check(value: Any, depth: int) -> None:
+    if value is None or value is True or value is False:
+        return
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, dict):
+        _check_members(value, depth)
+    elif isinstance(value, list):
+        _check_items(value, depth)
+    else:
+        _check_number(value)
+
+
+def _check_number(value: Any) -> None:
+    if isinstance(value, int):
+        if value.bit_length() > _MAX_INTEGER_BITS:
+            raise _NotJson("the integer is too long")
+        return
+    if not isinstance(value, float):
+        raise _NotJson(f"{_type_name(value)} is not JSON")
+    if math.isnan(value):
+        raise _NotJson("NaN is not JSON")
+    if math.isinf(value):
+        raise _NotJson("infinity is not JSON")
+
+
+def _check_text(value: str) -> None:
+    if value.isascii():
+        return
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _NotJson("the text holds a lone surrogate") from None
+
+
+def _check_members(value: dict[Any, Any], depth: int) -> None:
+    _check_depth(depth)
+    for key, member in value.items():
+        _check_key(key)
+        try:
+            _check(member, depth - 1)
+        except _NotJson as error:
+            error.segments.append(key)
+            raise
+
+
+def _check_items(value: list[Any], depth: int) -> None:
+    _check_depth(depth)
+    for index, item in enumerate(value):
+        try:
+            _check(item, depth - 1)
+        except _NotJson as error:
+            error.segments.append(index)
+            raise
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, str):
+        raise _NotJson(f"a key of type {_type_name(key)} is not a string")
+    try:
+        _check_text(key)
+    except _NotJson:
+        raise _NotJson("a key holds a lone surrogate") from None
+
+
+def _check_depth(depth: int) -> None:
+    if depth <= 0:
+        raise _NotJson(f"circular, or nested deeper than {MAX_DEPTH} levels")
+
+
+def _segment_text(segment: str | int) -> str:
+    if isinstance(segment, int):
+        return f"[{segment}]"
+    name = str.__str__(segment)
+    if name.isidentifier() and len(name) <= _MAX_KEY_LENGTH:
+        return f".{name}"
+    return f"[{name[:_MAX_KEY_LENGTH]!r}]"
+
+
+def _type_name(value: Any) -> str:
+    return type(value).__name__
