@@ -1,0 +1,282 @@
+"""What every trigger shares: its life, its health, and the one way from an event to a job."""
+
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import uuid4
+
+from typing_extensions import override
+
+from portico.exceptions import ConfigurationError, PorticoError, ValidationError
+from portico.ports.clock import Clock
+from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
+from portico.ports.job import Job
+from portico.ports.job_creator import BatchJobCreator, JobCreator, JobRequest
+from portico.ports.job_trigger import JobTrigger, TriggerHealth, TriggerState
+from portico.ports.trigger_store import TriggerStore
+from portico.runtime.backoff import Backoff
+from portico.runtime.events import Event, FilteredError
+from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
+from portico.runtime.service import Service, describe
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The event has its job, a new one or (`job.is_duplicate`) the one it had already."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class Dismissed:
+    """The event has no job and never will: it was filtered or rejected, and may be acknowledged."""
+
+    outcome: EventOutcome
+    reason: str
+
+
+class BaseTrigger(Service, JobTrigger):
+    """A trigger: a source, a translation of its events, and this.
+
+    `_submit` is the only caller of the creator; `_process` is the one path of an event: translate, create, record what
+    became of it. When either returns, the source may be acknowledged; when it raises, it may not.
+    """
+
+    kind: ClassVar[str]
+    """``"webhook"``, ``"schedule"``, ...: the default name, and part of the names of log events."""
+
+    def __init__(
+        self,
+        job_creator: JobCreator,
+        *,
+        name: str | None = None,
+        clock: Clock | None = None,
+        store: TriggerStore | None = None,
+        inbox: EventInbox | None = None,
+        restart_backoff: Backoff | None = None,
+    ) -> None:
+        if name is not None and not name.strip():
+            raise ConfigurationError("a trigger's name must not be blank")
+        options = {} if restart_backoff is None else {"restart_backoff": restart_backoff}
+        super().__init__(name=name or self.kind, clock=clock, **options)
+        self.job_creator = job_creator
+        self._store = store
+        self._inbox = inbox
+        self._state = TriggerState.STOPPED
+        self._last_event_at: datetime | None = None
+        self._last_job_created: datetime | None = None
+        self._last_error: str | None = None
+        self._last_failure: weakref.ref[BaseException] | None = None
+        self._counts = dict.fromkeys(EventOutcome, 0)
+        self._errors_count = 0
+
+    @property
+    def store(self) -> TriggerStore:
+        """Where cursors and the like are kept; in memory until one was given."""
+        if self._store is None:
+            self._store = MemoryTriggerStore(clock=self._clock)
+        return self._store
+
+    @property
+    def inbox(self) -> EventInbox:
+        """Where events and their outcomes are kept; in memory until one was given."""
+        if self._inbox is None:
+            self._inbox = MemoryEventInbox()
+        return self._inbox
+
+    def use(self, *, name: str | None, store: TriggerStore, inbox: EventInbox) -> None:
+        """Give the trigger a name, a store and an inbox where it was built without; for the composition root."""
+        if name is not None:
+            self._name = name
+        self._store = self._store or store
+        self._inbox = self._inbox or inbox
+
+    def get_health(self) -> TriggerHealth:
+        """Return how the trigger is right now."""
+        return TriggerHealth(
+            is_running=self.is_running,
+            last_job_created=self._last_job_created,
+            jobs_created_count=self._counts[EventOutcome.ACCEPTED],
+            errors_count=self._errors_count,
+            state=self._state,
+            last_event_at=self._last_event_at,
+            last_error=self._last_error,
+            duplicates_count=self._counts[EventOutcome.DUPLICATE],
+            filtered_count=self._counts[EventOutcome.FILTERED],
+            rejected_count=self._counts[EventOutcome.REJECTED],
+        )
+
+    async def _process(self, event: Event, translate: Callable[[Event], JobRequest]) -> Accepted | Dismissed:
+        """Turn one event into its job; `translate` raises `FilteredError` or `ValidationError` where there is none.
+
+        Raises:
+            PorticoError: the job (or the record of a rejection) is not durable; the event must come again.
+
+        """
+        try:
+            job = await self._submit(translate(event))
+        except FilteredError as error:
+            return await self._dismiss(event, EventOutcome.FILTERED, str(error))
+        except ValidationError as error:
+            return await self._dismiss(event, EventOutcome.REJECTED, str(error))
+        await self._record_quietly(event, _outcome(job), jobs=[job])
+        return Accepted(job)
+
+    async def _submit(self, request: JobRequest) -> Job:
+        """Create the job; one is counted, and so is a failure that is not the input's fault."""
+        self._last_event_at = self._clock.now()
+        try:
+            job = await self.job_creator.create_job(**request.as_keywords())
+        except ValidationError:
+            raise
+        except Exception as error:
+            self._failed(error)
+            raise
+        self._count(job)
+        return job
+
+    async def _submit_many(self, requests: Sequence[JobRequest]) -> list[Job]:
+        """Create several jobs, in one call where the creator can."""
+        if len(requests) < 2 or not isinstance(self.job_creator, BatchJobCreator):  # noqa: PLR2004 - two make a batch
+            return [await self._submit(request) for request in requests]
+        self._last_event_at = self._clock.now()
+        try:
+            jobs = await self.job_creator.create_jobs(requests)
+        except ValidationError:
+            raise
+        except Exception as error:
+            self._failed(error)
+            raise
+        for job in jobs:
+            self._count(job)
+        return jobs
+
+    def _key(self, job_type: str, identity: str) -> str:
+        """Return the idempotency key of the event that `identity` names at its source."""
+        return f"{self._name}:{job_type}:{identity}"
+
+    def _count(self, job: Job) -> None:
+        outcome = _outcome(job)
+        self._counts[outcome] += 1
+        if outcome is EventOutcome.ACCEPTED:
+            self._last_job_created = self._clock.now()
+        self._recovered()
+        logger.info(
+            f"job_created_from_{self.kind}",
+            trigger=self._name,
+            job_type=job.job_type,
+            job_id=str(job.id),
+            queue=job.queue_name,
+            duplicate=outcome is EventOutcome.DUPLICATE or None,
+        )
+
+    def _failed(self, error: BaseException) -> None:
+        if self._last_failure is not None and self._last_failure() is error:
+            return  # counted where it was raised, and on its way up
+        self._last_failure = weakref.ref(error)
+        self._errors_count += 1
+        self._last_error = describe(error)
+        if self._state is TriggerState.RUNNING:
+            self._state = TriggerState.DEGRADED
+
+    def _recovered(self) -> None:
+        self._last_error = None
+        if self._state in (TriggerState.DEGRADED, TriggerState.BACKOFF):
+            self._state = TriggerState.RUNNING
+
+    async def _dismiss(self, event: Event, outcome: EventOutcome, reason: str) -> Dismissed:
+        self._last_event_at = self._clock.now()
+        if outcome is EventOutcome.REJECTED:
+            # before the source is acknowledged: a rejected event is nowhere else
+            await self.inbox.record(self._entry(event, outcome, reason=reason, body=event.body))
+            logger.warning("event_rejected", trigger=self._name, source_id=event.source_id, reason=reason)
+        else:
+            await self._record_quietly(event, outcome, reason=reason)
+        self._counts[outcome] += 1
+        return Dismissed(outcome, reason)
+
+    async def _record_quietly(
+        self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
+    ) -> None:
+        entry = self._entry(event, outcome, reason=reason, jobs=jobs)
+        try:
+            await self.inbox.record(entry)
+        except PorticoError as error:
+            # the job is durable; a missing line about it must not bring the event back
+            logger.warning("event_not_recorded", trigger=self._name, outcome=outcome.value, error=describe(error))
+
+    def _entry(
+        self,
+        event: Event,
+        outcome: EventOutcome,
+        *,
+        reason: str | None = None,
+        body: bytes | None = None,
+        jobs: Sequence[Job] = (),
+    ) -> InboxEvent:
+        return InboxEvent(
+            id=uuid4(),
+            trigger=self._name,
+            received_at=self._clock.now(),
+            outcome=outcome,
+            reason=reason,
+            source_id=event.source_id,
+            job_ids=tuple(job.id for job in jobs),
+            headers=event.headers,
+            body=body,
+        )
+
+    @override
+    async def _open(self, stack: AsyncExitStack) -> None:
+        if self._store is None or self._inbox is None:
+            logger.info("trigger_state_in_memory", trigger=self._name)
+        await self.store.initialize()
+        stack.push_async_callback(self.store.close)
+        await self.inbox.initialize()
+        stack.push_async_callback(self.inbox.close)
+
+    @override
+    def _on_already_running(self) -> None:
+        logger.warning("trigger_already_running", trigger=self._name)
+
+    @override
+    def _on_starting(self) -> None:
+        self._state = TriggerState.STARTING
+        logger.debug(f"starting_{self.kind}_trigger", trigger=self._name)
+
+    @override
+    def _on_started(self) -> None:
+        self._state = TriggerState.RUNNING
+        logger.info(f"{self.kind}_trigger_started", trigger=self._name)
+
+    @override
+    def _on_stopping(self) -> None:
+        logger.debug(f"stopping_{self.kind}_trigger", trigger=self._name)
+
+    @override
+    def _on_stopped(self) -> None:
+        self._state = TriggerState.STOPPED
+        logger.info(f"{self.kind}_trigger_stopped", trigger=self._name)
+
+    @override
+    def _on_backoff(self, label: str, error: Exception, delay_seconds: float) -> None:
+        self._failed(error)
+        self._state = TriggerState.BACKOFF
+        super()._on_backoff(label, error, delay_seconds)
+
+    @override
+    def _on_failed(self, label: str, error: Exception) -> None:
+        self._failed(error)
+        self._state = TriggerState.FAILED
+        super()._on_failed(label, error)
+
+
+def _outcome(job: Job) -> EventOutcome:
+    # `is True`: a mock's attribute is truthy
+    return EventOutcome.DUPLICATE if getattr(job, "is_duplicate", False) is True else EventOutcome.ACCEPTED
