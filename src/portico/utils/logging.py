@@ -5,7 +5,7 @@ import sys
 from typing import Any, TextIO
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import EventDict, FilteringBoundLogger
 
 _SHARED_PROCESSORS: tuple[Any, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -18,7 +18,7 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
     Until `configure_logging` was called (or the application configured structlog itself), structlog's defaults hold.
     """
-    logger: FilteringBoundLogger = structlog.get_logger(logger=name)
+    logger: FilteringBoundLogger = structlog.get_logger(logger_name=name)
     return logger
 
 
@@ -51,6 +51,13 @@ def _json_renderers() -> list[Any]:
 
 def _console_renderers(target: TextIO) -> list[Any]:
     return [
+        _drop_logger_name,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback),
     ]
+
+
+def _drop_logger_name(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    # on a terminal the event says enough
+    event.pop("logger_name", None)
+    return event
