@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/dev.txt
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint requirements/dev.txt
 NEEDS := pyproject.toml requirements/dev.txt
 
 # The first interpreter that runs, is new enough and can make an environment; `make PYTHON=... run` overrides.
