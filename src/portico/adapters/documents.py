@@ -1,0 +1,29 @@
+"""JSON documents as stores keep them: text that every store can hold, whatever characters are in it."""
+
+import json
+from typing import Any
+
+from portico.exceptions import ValidationError
+
+# ASCII only: lone surrogates and NUL characters stay escaped, which no store can refuse
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
+
+
+def encode(document: object, name: str) -> str:
+    """Return the text of a document; `name` says in an error which one is not JSON."""
+    try:
+        return _encode(document)
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"{name} is not JSON: {error}"
+        raise ValidationError(message, details={"document": name}, cause=error) from error
+
+
+def decode(text: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the document; every call returns a new one."""
+    return _decode(text)
+
+
+def storable(text: str | None) -> str | None:
+    """Return the text with what UTF-8 cannot hold written out; file names in error messages have such."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,34 @@
+"""A queue in the memory of this process: for tests, and for jobs that may be lost with it."""
+
+from portico.adapters.job_store import KeepingRules
+from portico.adapters.store.memory.jobs import MemoryJobs
+from portico.adapters.stored_queue import StoredJobQueue
+from portico.ports.clock import Clock
+from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
+from portico.runtime.clock import SystemClock
+
+
+class MemoryJobQueueAdapter(StoredJobQueue):
+    """Jobs live as long as this object, also between `close` and the next use.
+
+    Args:
+        lease_seconds: how long a claim holds without a heartbeat.
+        clock: the store's clock.
+        idempotency_seconds: how long an idempotency key is held after its job ended.
+        max_crashes: how many crashed runs of one job are forgiven.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        lease_seconds: float = 60,
+        clock: Clock | None = None,
+        idempotency_seconds: float = 604_800,
+        max_crashes: int = DEFAULT_MAX_CRASHES,
+    ) -> None:
+        rules = KeepingRules(
+            lease_seconds=lease_seconds, idempotency_seconds=idempotency_seconds, max_crashes=max_crashes
+        )
+        store_clock = clock or SystemClock()
+        super().__init__(MemoryJobs(rules, store_clock), rules, store_clock)

@@ -1,0 +1,81 @@
+"""Jobs in memory: what is kept of each, and the order of those that wait."""
+
+import heapq
+from datetime import datetime
+from typing import Any
+
+from portico.adapters.documents import decode, encode
+from portico.adapters.job_store import job_from, key_of
+from portico.ports.job import Job
+
+
+class Entry:
+    """A job and what the store keeps beside it.
+
+    Documents are kept as text, so that nobody outside holds an object that is stored here.
+    """
+
+    __slots__ = (
+        "_metadata", "_payload", "_result", "idempotency_key", "job", "lease_expires_at", "place", "run_at",
+        "seq", "token", "unique_key",
+    )  # fmt: skip
+
+    def __init__(self, job: Job, seq: int, run_at: datetime) -> None:
+        self.seq = seq
+        self.run_at = run_at
+        self.idempotency_key = key_of(job, "idempotency_key")
+        self.unique_key = key_of(job, "unique_key")
+        self.place = 0
+        """Grows whenever the job moves; what a heap holds under an older place is void."""
+        self.token: int | None = None
+        self.lease_expires_at = run_at
+        self._payload = encode(job.payload, "payload")
+        self._metadata = encode(job.metadata, "metadata")
+        self._result: str | None = None
+        self.job = job_from({**job.__dict__, "payload": {}, "metadata": {}, "result": None})
+
+    def keep_result(self, result: str | None) -> None:
+        """Keep the text of what the handler returned."""
+        self._result = result
+
+    def view(self, **changes: Any) -> Job:
+        """Return the job with documents of its own."""
+        fields = dict(self.job.__dict__)
+        fields["payload"] = decode(self._payload)
+        fields["metadata"] = decode(self._metadata)
+        fields["result"] = None if self._result is None else decode(self._result)
+        fields.update(changes)
+        return job_from(fields)
+
+
+class WaitingLine:
+    """The waiting jobs of one queue: those that are ready in their order, the others by time."""
+
+    def __init__(self) -> None:
+        self._ready: list[tuple[int, int, int, Entry]] = []
+        self._later: list[tuple[datetime, int, int, Entry]] = []
+
+    def add(self, entry: Entry, now: datetime) -> None:
+        """Put the job in line; `entry.place` must be new."""
+        if entry.run_at > now:
+            heapq.heappush(self._later, (entry.run_at, entry.seq, entry.place, entry))
+            return
+        heapq.heappush(self._ready, (-entry.job.priority, entry.seq, entry.place, entry))
+
+    def take(self, now: datetime) -> Entry | None:
+        """Take the job whose turn it is, if one is ready."""
+        while self._later and self._later[0][0] <= now:
+            _, seq, place, entry = heapq.heappop(self._later)
+            if entry.place == place:
+                heapq.heappush(self._ready, (-entry.job.priority, seq, place, entry))
+        while self._ready:
+            _, _, place, entry = heapq.heappop(self._ready)
+            if entry.place == place:
+                return entry
+        return None
+
+    def due_at(self) -> datetime | None:
+        """Return when the next job gets ready by time alone."""
+        while self._later and self._later[0][3].place != self._later[0][2]:
+            heapq.heappop(self._later)
+        return self._later[0][0] if self._later else None

@@ -1,0 +1,294 @@
+"""Jobs in the memory of this process."""
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from typing_extensions import override
+
+from portico.adapters.documents import encode
+from portico.adapters.job_store import (
+    Claim,
+    Completion,
+    Holding,
+    JobFilter,
+    JobStore,
+    KeepingRules,
+    Rejection,
+    unique_key_taken,
+    unknown_page,
+    with_fields,
+)
+from portico.adapters.ready_signals import ReadySignals
+from portico.adapters.store.memory.entries import Entry, WaitingLine
+from portico.adapters.store.memory.keys import HeldKeys
+from portico.ports import job_lifecycle
+from portico.ports.clock import Clock
+from portico.ports.job import Job, JobStatus, QueueStats
+
+
+class MemoryJobs(JobStore):
+    """Every method runs without a pause in between, so that the event loop alone makes it atomic."""
+
+    def __init__(self, rules: KeepingRules, clock: Clock) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._signals = ReadySignals(clock)
+        self._entries: dict[UUID, Entry] = {}
+        self._lines: dict[str, WaitingLine] = {}
+        self._keys = HeldKeys(rules.idempotency_seconds)
+        self._running: dict[UUID, Entry] = {}
+        self._leases: list[tuple[datetime, int, Entry]] = []
+        self._paused: set[str] = set()
+        self._seq = itertools.count(1)
+        self._tokens = itertools.count(1)
+
+    @override
+    async def open(self) -> None:
+        pass
+
+    @override
+    async def close(self) -> None:
+        now = self._clock.now()
+        for entry in list(self._running.values()):
+            self._put_back(entry, job_lifecycle.released(entry.job), now)
+        self._signals.ring_all()
+
+    @override
+    async def insert(self, jobs: Sequence[Job]) -> list[Job]:
+        now = self._clock.now()
+        # all entries first: a job that is not JSON must not leave half of a batch behind
+        newcomers = [Entry(job, next(self._seq), job.scheduled_at or now) for job in jobs]
+        stored = [self._insert(entry, now) for entry in newcomers]
+        self._signals.ring(job.queue_name for job in stored if not job.is_duplicate)
+        return stored
+
+    @override
+    async def claim(self, queue_name: str, limit: int) -> list[Claim]:
+        before = self._signals.before_claim(queue_name)
+        now = self._clock.now()
+        self._expire(now)
+        claims: list[Claim] = []
+        if queue_name in self._paused:
+            self._signals.emptied(queue_name, before, None)
+            return claims
+        line = self._line(queue_name)
+        while len(claims) < limit and (entry := line.take(now)) is not None:
+            claims.append(self._claim(entry, now))
+        if len(claims) < limit:
+            self._signals.emptied(queue_name, before, self._next_due(line))
+        return claims
+
+    @override
+    async def complete(self, completions: Sequence[Completion]) -> list[bool]:
+        # all results first: one that is not JSON must not leave half of a batch behind
+        results = [_encoded_result(completion) for completion in completions]
+        now = self._clock.now()
+        answers = zip(completions, results, strict=True)
+        return [self._complete(completion.holding, result, now) for completion, result in answers]
+
+    @override
+    async def reject(self, rejection: Rejection) -> bool:
+        entry = self._held(rejection.holding)
+        if entry is None:
+            return False
+        now = self._clock.now()
+        job = job_lifecycle.rejected(
+            entry.job, now, requeue=rejection.requeue, error_message=rejection.error_message
+        )
+        self._put_back(entry, job, rejection.retry_at or now)
+        return True
+
+    @override
+    async def release(self, holding: Holding, available_at: datetime | None) -> bool:
+        entry = self._held(holding)
+        if entry is None:
+            return False
+        self._put_back(entry, job_lifecycle.released(entry.job), available_at or self._clock.now())
+        return True
+
+    @override
+    async def extend(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
+        expires_at = self._lease_end(self._clock.now())
+        lost = set(held)
+        for job_id, token in held.items():
+            entry = self._held(Holding(job_id, token))
+            if entry is not None:
+                entry.lease_expires_at = expires_at
+                lost.discard(job_id)
+        return frozenset(lost)
+
+    @override
+    async def recover(self) -> int:
+        now = self._clock.now()
+        self._keys.forget_expired(now)
+        return self._expire(now)
+
+    @override
+    async def get(self, job_id: UUID) -> Job | None:
+        entry = self._entries.get(job_id)
+        return None if entry is None else entry.view()
+
+    @override
+    async def cancel(self, job_id: UUID) -> bool:
+        entry = self._entries.get(job_id)
+        if entry is None or not entry.job.status.is_waiting:
+            return False
+        self._finish(entry, job_lifecycle.cancelled(entry.job, self._clock.now()))
+        return True
+
+    @override
+    async def revive(self, job_id: UUID) -> bool:
+        entry = self._entries.get(job_id)
+        if entry is None or entry.job.status not in job_lifecycle.TRANSITIONS[job_lifecycle.revived]:
+            return False
+        if (other := self._keys.unique_holder(entry)) is not None:
+            raise unique_key_taken(job_id, other.job.id)
+        self._keys.hold_unique(entry)
+        self._put_back(entry, job_lifecycle.revived(entry.job), self._clock.now())
+        return True
+
+    @override
+    async def delete(self, job_id: UUID) -> bool:
+        entry = self._entries.get(job_id)
+        if entry is None or entry.job.status is JobStatus.RUNNING:
+            return False
+        del self._entries[job_id]
+        entry.place += 1
+        self._keys.outlive(entry, self._clock.now())
+        return True
+
+    @override
+    async def list_jobs(self, which: JobFilter) -> list[Job]:
+        if which.after is not None and which.after not in self._entries:
+            raise unknown_page(which.after)
+        older_than = None if which.after is None else self._entries[which.after].seq
+        newest_first = sorted(self._entries.values(), key=lambda entry: entry.seq, reverse=True)
+        matching = (entry for entry in newest_first if _matches(entry, which, older_than))
+        return [entry.view() for entry in itertools.islice(matching, which.limit)]
+
+    @override
+    async def stats(self, queue_name: str) -> QueueStats:
+        counts = Counter(e.job.status for e in self._entries.values() if e.job.queue_name == queue_name)
+        return QueueStats(
+            queue_name=queue_name,
+            pending_count=sum(count for status, count in counts.items() if status.is_waiting),
+            running_count=counts[JobStatus.RUNNING],
+            completed_count=counts[JobStatus.COMPLETED],
+            failed_count=counts[JobStatus.FAILED],
+            dead_letter_count=counts[JobStatus.DEAD_LETTER],
+        )
+
+    @override
+    async def set_paused(self, queue_name: str, *, paused: bool) -> None:
+        if paused:
+            self._paused.add(queue_name)
+            return
+        self._paused.discard(queue_name)
+        self._signals.ring([queue_name])
+
+    @override
+    async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
+        await self._signals.wait(queue_names, timeout)
+
+    def _insert(self, newcomer: Entry, now: datetime) -> Job:
+        same_id = self._entries.get(newcomer.job.id)
+        if same_id is not None:
+            return same_id.view(is_duplicate=True)
+        duplicate: Callable[[], Job] | None = self._keys.holder(newcomer, now)
+        if duplicate is not None:
+            return duplicate()
+        self._entries[newcomer.job.id] = newcomer
+        self._keys.hold(newcomer)
+        self._line(newcomer.job.queue_name).add(newcomer, now)
+        return newcomer.view()
+
+    def _claim(self, entry: Entry, now: datetime) -> Claim:
+        entry.job = with_fields(entry.job, status=JobStatus.RUNNING, started_at=now)
+        entry.place += 1
+        entry.token = next(self._tokens)
+        entry.lease_expires_at = self._lease_end(now)
+        self._running[entry.job.id] = entry
+        heapq.heappush(self._leases, (entry.lease_expires_at, entry.token, entry))
+        return Claim(entry.view(), entry.token)
+
+    def _complete(self, holding: Holding, result: str | None, now: datetime) -> bool:
+        entry = self._held(holding)
+        if entry is None:
+            return False
+        entry.keep_result(result)
+        self._finish(
+            entry, with_fields(entry.job, status=JobStatus.COMPLETED, completed_at=now, error_message=None)
+        )
+        return True
+
+    def _held(self, holding: Holding) -> Entry | None:
+        entry = self._running.get(holding.job_id)
+        if entry is None or (holding.token is not None and holding.token != entry.token):
+            return None
+        return entry
+
+    def _finish(self, entry: Entry, job: Job) -> None:
+        entry.job = job
+        entry.place += 1
+        entry.token = None
+        self._running.pop(job.id, None)
+        self._keys.free_unique(entry)
+
+    def _put_back(self, entry: Entry, job: Job, run_at: datetime) -> None:
+        """Store what a transition made of a job that ran: in line again, or at its end."""
+        if job.status.is_final:
+            self._finish(entry, job)
+            return
+        entry.job = job
+        entry.place += 1
+        entry.token = None
+        entry.run_at = run_at
+        self._running.pop(job.id, None)
+        self._line(job.queue_name).add(entry, self._clock.now())
+        self._signals.ring([job.queue_name])
+
+    def _expire(self, now: datetime) -> int:
+        expired = 0
+        for entry in self._with_lease_over(now):
+            job = job_lifecycle.crashed(entry.job, now, max_crashes=self._rules.max_crashes)
+            self._put_back(entry, job, now)
+            expired += 1
+        return expired
+
+    def _with_lease_over(self, now: datetime) -> Iterable[Entry]:
+        while self._leases and self._leases[0][0] <= now:
+            _, token, entry = heapq.heappop(self._leases)
+            if entry.token != token:
+                continue
+            if entry.lease_expires_at <= now:
+                yield entry
+                continue
+            heapq.heappush(self._leases, (entry.lease_expires_at, token, entry))
+
+    def _next_due(self, line: WaitingLine) -> datetime | None:
+        candidates = [line.due_at(), self._leases[0][0] if self._leases else None]
+        return min((moment for moment in candidates if moment is not None), default=None)
+
+    def _lease_end(self, now: datetime) -> datetime:
+        return now + timedelta(seconds=self._rules.lease_seconds)
+
+    def _line(self, queue_name: str) -> WaitingLine:
+        return self._lines.setdefault(queue_name, WaitingLine())
+
+
+def _encoded_result(completion: Completion) -> str | None:
+    return None if completion.result is None else encode(completion.result, "result")
+
+
+def _matches(entry: Entry, which: JobFilter, older_than: int | None) -> bool:
+    job = entry.job
+    return (
+        (older_than is None or entry.seq < older_than)
+        and (which.queue_name is None or job.queue_name == which.queue_name)
+        and (which.status is None or job.status is which.status)
+        and (which.job_type is None or job.job_type == which.job_type)
+    )

@@ -1,0 +1,94 @@
+"""Keys that make jobs unique, in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from portico.adapters.store.memory.entries import Entry
+from portico.ports.job import Job, JobStatus
+
+_Name = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Forgotten:
+    """What is left of a deleted job whose key is still held."""
+
+    job_id: UUID
+    status: JobStatus
+    expires_at: datetime
+
+
+class HeldKeys:
+    """The idempotency keys and unique keys of all queues."""
+
+    def __init__(self, idempotency_seconds: float) -> None:
+        self._held_for = timedelta(seconds=idempotency_seconds)
+        self._idempotency: dict[_Name, Entry | _Forgotten] = {}
+        self._unique: dict[_Name, Entry] = {}
+
+    def holder(self, newcomer: Entry, now: datetime) -> Callable[[], Job] | None:
+        """Return what answers for a key of the newcomer that is held, as a duplicate, or None."""
+        queue_name = newcomer.job.queue_name
+        if newcomer.idempotency_key is not None:
+            first = self._idempotency.get((queue_name, newcomer.idempotency_key))
+            if isinstance(first, _Forgotten) and first.expires_at > now:
+                return lambda: newcomer.view(id=first.job_id, status=first.status, is_duplicate=True)
+            if isinstance(first, Entry) and not self._has_run_out(first, now):
+                return lambda: first.view(is_duplicate=True)
+        if newcomer.unique_key is not None:
+            live = self._unique.get((queue_name, newcomer.unique_key))
+            if live is not None and not live.job.status.is_final:
+                return lambda: live.view(is_duplicate=True)
+        return None
+
+    def hold(self, entry: Entry) -> None:
+        """The keys of this job are held from now on."""
+        if entry.idempotency_key is not None:
+            self._idempotency[entry.job.queue_name, entry.idempotency_key] = entry
+        self.hold_unique(entry)
+
+    def hold_unique(self, entry: Entry) -> None:
+        """The unique key of this job is held while it is unfinished."""
+        if entry.unique_key is not None:
+            self._unique[entry.job.queue_name, entry.unique_key] = entry
+
+    def unique_holder(self, entry: Entry) -> Entry | None:
+        """Return another unfinished job that has the unique key of this one."""
+        if entry.unique_key is None:
+            return None
+        live = self._unique.get((entry.job.queue_name, entry.unique_key))
+        return None if live is None or live is entry or live.job.status.is_final else live
+
+    def free_unique(self, entry: Entry) -> None:
+        """The job ended: others may use its unique key."""
+        if entry.unique_key is not None:
+            name = (entry.job.queue_name, entry.unique_key)
+            if self._unique.get(name) is entry:
+                del self._unique[name]
+
+    def outlive(self, entry: Entry, now: datetime) -> None:
+        """The job is deleted: its idempotency key stays held until its time is over."""
+        self.free_unique(entry)
+        if entry.idempotency_key is None:
+            return
+        name = (entry.job.queue_name, entry.idempotency_key)
+        if self._idempotency.get(name) is entry:
+            status = entry.job.status if entry.job.status.is_final else JobStatus.FAILED
+            ended_at = entry.job.completed_at or entry.job.failed_at or now
+            self._idempotency[name] = _Forgotten(entry.job.id, status, ended_at + self._held_for)
+
+    def forget_expired(self, now: datetime) -> None:
+        """Drop the keys of deleted jobs whose time is over."""
+        over = [
+            name
+            for name, first in self._idempotency.items()
+            if isinstance(first, _Forgotten) and first.expires_at <= now
+        ]
+        for name in over:
+            del self._idempotency[name]
+
+    def _has_run_out(self, first: Entry, now: datetime) -> bool:
+        ended_at = first.job.completed_at or first.job.failed_at
+        return first.job.status.is_final and ended_at is not None and ended_at + self._held_for <= now

@@ -1,0 +1,239 @@
+"""The queue port over any `JobStore`: what is the same for every technology, written once."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from typing_extensions import override
+
+from portico.adapters.documents import storable
+from portico.adapters.job_store import (
+    Claim,
+    Completion,
+    Holding,
+    JobFilter,
+    JobStore,
+    KeepingRules,
+    Rejection,
+    checked,
+)
+from portico.ports.clock import Clock
+from portico.ports.job import Job, JobStatus, QueueStats
+from portico.ports.job_lifecycle import enqueued, in_utc
+from portico.ports.job_queue import JobQueueAdapter, QueueCapability
+
+STORE_CAPABILITIES = frozenset(QueueCapability) - {QueueCapability.DURABLE, QueueCapability.SHARED}
+
+
+class StoredJobQueue(JobQueueAdapter):
+    """Leases by job id, waiting with a deadline, opening on first use; everything else is the store's.
+
+    The token of each claim stays here until the job is answered, also when the lease was lost: so the late answer
+    of a worker that lost its lease is recognised and changes nothing.
+    """
+
+    def __init__(self, jobs: JobStore, rules: KeepingRules, clock: Clock) -> None:
+        self._jobs = jobs
+        self._rules = rules
+        self._clock = clock
+        self._tokens: dict[UUID, int] = {}
+        self._lost: set[UUID] = set()
+        self._is_open = False
+        self._closings = 0
+        self._opening = asyncio.Lock()
+
+    @property
+    @override
+    def capabilities(self) -> frozenset[QueueCapability]:
+        return STORE_CAPABILITIES
+
+    @property
+    @override
+    def lease_seconds(self) -> float | None:
+        return self._rules.lease_seconds
+
+    @override
+    async def initialize(self) -> None:
+        if self._is_open:
+            return
+        async with self._opening:
+            if not self._is_open:
+                await self._jobs.open()
+                self._is_open = True
+
+    @override
+    async def close(self) -> None:
+        async with self._opening:
+            if not self._is_open:
+                return
+            self._is_open = False
+            self._closings += 1
+            self._tokens.clear()
+            self._lost.clear()
+            await self._jobs.close()
+        # the next user may live in another event loop
+        self._opening = asyncio.Lock()
+
+    @override
+    async def enqueue(self, job: Job) -> Job:
+        return (await self.enqueue_many([job]))[0]
+
+    @override
+    async def enqueue_many(self, jobs: Sequence[Job]) -> list[Job]:
+        await self.initialize()
+        if not jobs:
+            return []
+        now = self._clock.now()
+        return await self._jobs.insert([enqueued(checked(job), now) for job in jobs])
+
+    @override
+    async def dequeue(self, queue_name: str, timeout: float = 30) -> Job | None:
+        jobs = await self.dequeue_many(queue_name, 1, timeout)
+        return jobs[0] if jobs else None
+
+    @override
+    async def dequeue_many(self, queue_name: str, limit: int, timeout: float = 30) -> list[Job]:
+        await self.initialize()
+        if limit < 1:
+            return []
+        closings = self._closings
+        deadline = self._clock.monotonic() + timeout
+        while closings == self._closings:
+            claims = await self._jobs.claim(queue_name, limit)
+            remaining = deadline - self._clock.monotonic()
+            if claims or remaining <= 0:
+                return [self._keep(claim) for claim in claims]
+            await self._jobs.wait([queue_name], remaining)
+        return []
+
+    @override
+    async def wait_for_jobs(self, queue_names: Sequence[str], timeout: float) -> None:
+        await self.initialize()
+        await self._jobs.wait(queue_names, timeout)
+
+    @override
+    async def acknowledge(self, job_id: UUID, result: dict[str, Any] | None = None) -> bool:
+        return (await self.acknowledge_many([job_id], None if result is None else {job_id: result}))[0]
+
+    @override
+    async def acknowledge_many(
+        self, job_ids: Sequence[UUID], results: Mapping[UUID, dict[str, Any]] | None = None
+    ) -> list[bool]:
+        await self.initialize()
+        stored = results or {}
+        completions = [Completion(self._holding(job_id), stored.get(job_id)) for job_id in job_ids]
+        answers = await self._jobs.complete(completions)
+        for completion in completions:
+            self._forget(completion.holding)
+        return answers
+
+    @override
+    async def reject(
+        self,
+        job_id: UUID,
+        requeue: bool = True,
+        error_message: str | None = None,
+        *,
+        retry_at: datetime | None = None,
+    ) -> bool:
+        await self.initialize()
+        rejection = Rejection(
+            holding=self._holding(job_id),
+            requeue=requeue,
+            error_message=storable(error_message),
+            retry_at=None if retry_at is None else in_utc(retry_at),
+        )
+        answer = await self._jobs.reject(rejection)
+        self._forget(rejection.holding)
+        return answer
+
+    @override
+    async def release(self, job_id: UUID, *, available_at: datetime | None = None) -> bool:
+        await self.initialize()
+        holding = self._holding(job_id)
+        answer = await self._jobs.release(holding, None if available_at is None else in_utc(available_at))
+        self._forget(holding)
+        return answer
+
+    @override
+    async def heartbeat(self) -> frozenset[UUID]:
+        held = {job_id: token for job_id, token in self._tokens.items() if job_id not in self._lost}
+        if not held:
+            return frozenset()
+        await self.initialize()
+        # a job may have been answered, or claimed anew, while the store looked
+        lost = frozenset(
+            job_id for job_id in await self._jobs.extend(held) if self._tokens.get(job_id) == held[job_id]
+        )
+        self._lost |= lost
+        return lost
+
+    @override
+    async def requeue_expired(self) -> int:
+        await self.initialize()
+        return await self._jobs.recover()
+
+    @override
+    async def get_job(self, job_id: UUID) -> Job | None:
+        await self.initialize()
+        return await self._jobs.get(job_id)
+
+    @override
+    async def cancel_job(self, job_id: UUID) -> bool:
+        await self.initialize()
+        return await self._jobs.cancel(job_id)
+
+    @override
+    async def get_queue_stats(self, queue_name: str) -> QueueStats:
+        await self.initialize()
+        return await self._jobs.stats(queue_name)
+
+    @override
+    async def list_jobs(
+        self,
+        *,
+        queue_name: str | None = None,
+        status: JobStatus | None = None,
+        job_type: str | None = None,
+        limit: int = 100,
+        after: UUID | None = None,
+    ) -> list[Job]:
+        await self.initialize()
+        which = JobFilter(queue_name=queue_name, status=status, job_type=job_type, limit=limit, after=after)
+        return await self._jobs.list_jobs(which)
+
+    @override
+    async def retry_job(self, job_id: UUID) -> bool:
+        await self.initialize()
+        return await self._jobs.revive(job_id)
+
+    @override
+    async def delete_job(self, job_id: UUID) -> bool:
+        await self.initialize()
+        return await self._jobs.delete(job_id)
+
+    @override
+    async def pause_queue(self, queue_name: str) -> None:
+        await self.initialize()
+        await self._jobs.set_paused(queue_name, paused=True)
+
+    @override
+    async def resume_queue(self, queue_name: str) -> None:
+        await self.initialize()
+        await self._jobs.set_paused(queue_name, paused=False)
+
+    def _keep(self, claim: Claim) -> Job:
+        self._tokens[claim.job.id] = claim.token
+        self._lost.discard(claim.job.id)
+        return claim.job
+
+    def _holding(self, job_id: UUID) -> Holding:
+        return Holding(job_id, self._tokens.get(job_id))
+
+    def _forget(self, holding: Holding) -> None:
+        """Drop the token that was answered, unless the job was claimed anew meanwhile."""
+        if holding.token is not None and self._tokens.get(holding.job_id) == holding.token:
+            del self._tokens[holding.job_id]
+            self._lost.discard(holding.job_id)
