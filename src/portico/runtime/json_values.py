@@ -12,14 +12,14 @@ _MAX_INTEGER_BITS = 14_000
 _MAX_KEY_LENGTH = 80
 
 
-class _NotJson(Exception):
+class _NotJsonError(Exception):
     def __init__(self, rule: str) -> None:
         super().__init__(rule)
         self.rule = rule
         self.segments: list[str | int] = []
 
 
-def require_json(value: Any, path: str = "payload") -> None:
+def require_json(value: object, path: str = "payload") -> None:
     """Refuse what ``json.loads(json.dumps(value))`` would not give back, and what a store could not keep.
 
     Raises:
@@ -28,12 +28,12 @@ def require_json(value: Any, path: str = "payload") -> None:
     """
     try:
         _check(value, MAX_DEPTH)
-    except _NotJson as error:
+    except _NotJsonError as error:
         place = path + "".join(_segment_text(segment) for segment in reversed(error.segments))
         raise ValidationError(f"{place}: {error.rule}", details={"path": place, "rule": error.rule}) from None
 
 
-def require_json_object(value: Any, path: str = "payload") -> None:
+def require_json_object(value: object, path: str = "payload") -> None:
     """Refuse what is not a JSON object."""
     if not isinstance(value, dict):
         rule = f"{_type_name(value)} is not a JSON object"
@@ -41,8 +41,8 @@ def require_json_object(value: Any, path: str = "payload") -> None:
     require_json(value, path)
 
 
-def _check(value: Any, depth: int) -> None:
-    if value is None or value is True or value is False:
+def _check(value: object, depth: int) -> None:
+    if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):
         _check_text(value)
@@ -54,17 +54,17 @@ def _check(value: Any, depth: int) -> None:
         _check_number(value)
 
 
-def _check_number(value: Any) -> None:
+def _check_number(value: object) -> None:
     if isinstance(value, int):
         if value.bit_length() > _MAX_INTEGER_BITS:
-            raise _NotJson("the integer is too long")
+            raise _NotJsonError("the integer is too long")
         return
     if not isinstance(value, float):
-        raise _NotJson(f"{_type_name(value)} is not JSON")
+        raise _NotJsonError(f"{_type_name(value)} is not JSON")
     if math.isnan(value):
-        raise _NotJson("NaN is not JSON")
+        raise _NotJsonError("NaN is not JSON")
     if math.isinf(value):
-        raise _NotJson("infinity is not JSON")
+        raise _NotJsonError("infinity is not JSON")
 
 
 def _check_text(value: str) -> None:
@@ -73,7 +73,7 @@ def _check_text(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _NotJson("the text holds a lone surrogate") from None
+        raise _NotJsonError("the text holds a lone surrogate") from None
 
 
 def _check_members(value: dict[Any, Any], depth: int) -> None:
@@ -82,7 +82,7 @@ def _check_members(value: dict[Any, Any], depth: int) -> None:
         _check_key(key)
         try:
             _check(member, depth - 1)
-        except _NotJson as error:
+        except _NotJsonError as error:
             error.segments.append(key)
             raise
 
@@ -92,23 +92,23 @@ def _check_items(value: list[Any], depth: int) -> None:
     for index, item in enumerate(value):
         try:
             _check(item, depth - 1)
-        except _NotJson as error:
+        except _NotJsonError as error:
             error.segments.append(index)
             raise
 
 
-def _check_key(key: Any) -> None:
+def _check_key(key: object) -> None:
     if not isinstance(key, str):
-        raise _NotJson(f"a key of type {_type_name(key)} is not a string")
+        raise _NotJsonError(f"a key of type {_type_name(key)} is not a string")
     try:
         _check_text(key)
-    except _NotJson:
-        raise _NotJson("a key holds a lone surrogate") from None
+    except _NotJsonError:
+        raise _NotJsonError("a key holds a lone surrogate") from None
 
 
 def _check_depth(depth: int) -> None:
     if depth <= 0:
-        raise _NotJson(f"circular, or nested deeper than {MAX_DEPTH} levels")
+        raise _NotJsonError(f"circular, or nested deeper than {MAX_DEPTH} levels")
 
 
 def _segment_text(segment: str | int) -> str:
@@ -120,5 +120,5 @@ def _segment_text(segment: str | int) -> str:
     return f"[{name[:_MAX_KEY_LENGTH]!r}]"
 
 
-def _type_name(value: Any) -> str:
+def _type_name(value: object) -> str:
     return type(value).__name__

@@ -7,15 +7,13 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from portico.kits.job.job_factory import JobFactory
+from portico.kits.job.job_factory import KEYS, JobFactory
 from portico.kits.job.job_ids import JobIds
 from portico.ports.clock import Clock
 from portico.ports.job import Job
 from portico.ports.job_creator import BatchJobCreator, JobRequest
 from portico.ports.job_lifecycle import enqueued
 from portico.runtime.clock import SystemClock
-
-_KEYS = ("idempotency_key", "unique_key")
 
 
 class RecordingJobCreator(BatchJobCreator):
@@ -60,7 +58,7 @@ class RecordingJobCreator(BatchJobCreator):
         return next((job for job in self.jobs if job.id == job_id), None)
 
     def _record(self, job: Job) -> Job:
-        keys = [(job.queue_name, name, job.metadata[name]) for name in _KEYS if name in job.metadata]
+        keys = [(job.queue_name, name, job.metadata[name]) for name in KEYS if name in job.metadata]
         for key in keys:
             if key in self._held:
                 return replace(self._held[key], is_duplicate=True)

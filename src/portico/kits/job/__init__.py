@@ -1,0 +1,21 @@
+"""Creating jobs and working them off."""
+
+from importlib import import_module
+
+_HOMES = {
+    "Context": "context",
+    "HandlerRegistry": "registry",
+    "JobDefinition": "job_definition",
+    "JobService": "job_service",
+    "RetryPolicy": "retry_policy",
+    "WorkerManager": "worker_manager",
+    "job": "job_definition",
+}
+__all__ = ["Context", "HandlerRegistry", "JobDefinition", "JobService", "RetryPolicy", "WorkerManager", "job"]
+
+
+def __getattr__(name: str) -> object:
+    # lazily: a program that only creates jobs does not load the worker
+    if name not in _HOMES:
+        raise AttributeError(f"module 'portico.kits.job' has no attribute {name!r}")
+    return getattr(import_module(f"portico.kits.job.{_HOMES[name]}"), name)

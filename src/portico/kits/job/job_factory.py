@@ -1,57 +1,83 @@
 """From what is asked for to the job that is stored."""
 
+from datetime import datetime
+from uuid import UUID
+
 from portico.exceptions import ValidationError
 from portico.kits.job.job_ids import JobIds
 from portico.ports.job import Job
 from portico.ports.job_creator import JobRequest
-from portico.runtime.json_values import require_json_object
+from portico.runtime.json_values import require_json, require_json_object
+
+DEFAULT_MAX_RETRIES = 3
+KEYS = ("idempotency_key", "unique_key")
+"""The members of `metadata` that a queue enforces."""
+_MAX_NAME_LENGTH = 255
+_MAX_INTEGER = 2**31 - 1
+"""What every store can keep."""
 
 
 class JobFactory:
     """Checks requests and gives them ids."""
 
-    def __init__(self, ids: JobIds, default_max_retries: int = 3) -> None:
+    def __init__(self, ids: JobIds) -> None:
         self._ids = ids
-        self._default_max_retries = default_max_retries
 
-    def build(self, request: JobRequest) -> Job:
+    def build(self, request: JobRequest, default_max_retries: int = DEFAULT_MAX_RETRIES) -> Job:
         """Return the job, PENDING and not stored anywhere.
 
         Raises:
             ValidationError: the request is wrong; the message names the member.
 
         """
-        _require_text("job_type", request.job_type)
-        _require_text("queue_name", request.queue_name)
-        _require_integer("priority", request.priority)
-        require_json_object(request.payload, "payload")
-        require_json_object(request.metadata, "metadata")
+        _check(request)
         return Job(
             id=self._ids.next(),
             queue_name=request.queue_name,
             job_type=request.job_type,
             payload=request.payload,
             priority=request.priority,
-            max_retries=self._max_retries(request),
+            max_retries=default_max_retries if request.max_retries is None else request.max_retries,
             scheduled_at=request.scheduled_at,
             created_by=request.created_by,
             metadata=request.metadata,
         )
 
-    def _max_retries(self, request: JobRequest) -> int:
-        if request.max_retries is None:
-            return self._default_max_retries
-        _require_integer("max_retries", request.max_retries)
-        if request.max_retries < 0:
-            raise ValidationError("max_retries: must not be negative")
-        return request.max_retries
+
+def _check(request: JobRequest) -> None:
+    _require_name("job_type", request.job_type)
+    _require_name("queue_name", request.queue_name)
+    _require_integer("priority", request.priority, minimum=-_MAX_INTEGER)
+    require_json_object(request.payload, "payload")
+    require_json_object(request.metadata, "metadata")
+    for key in KEYS:
+        if key in request.metadata:
+            _require_text(f"metadata.{key}", request.metadata[key])
+    if request.max_retries is not None:
+        _require_integer("max_retries", request.max_retries, minimum=0)
+    _require_type("scheduled_at", request.scheduled_at, datetime)
+    _require_type("created_by", request.created_by, UUID)
 
 
-def _require_text(name: str, value: object) -> None:
+def _require_name(member: str, value: object) -> None:
+    _require_text(member, value)
+    require_json(value, member)
+    if len(str(value)) > _MAX_NAME_LENGTH:
+        raise ValidationError(f"{member}: is longer than {_MAX_NAME_LENGTH} characters")
+
+
+def _require_text(member: str, value: object) -> None:
     if not isinstance(value, str) or not value:
-        raise ValidationError(f"{name}: must be a text that is not empty")
+        raise ValidationError(f"{member}: must be a text that is not empty")
 
 
-def _require_integer(name: str, value: object) -> None:
+def _require_integer(member: str, value: object, *, minimum: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValidationError(f"{name}: must be an integer, not {type(value).__name__}")
+        raise ValidationError(f"{member}: must be an integer, not {type(value).__name__}")
+    if not minimum <= value <= _MAX_INTEGER:
+        raise ValidationError(f"{member}: must be between {minimum} and {_MAX_INTEGER}")
+
+
+def _require_type(member: str, value: object, expected: type) -> None:
+    if value is not None and not isinstance(value, expected):
+        raise ValidationError(f"{member}: must be a {expected.__name__}, not {type(value).__name__}")

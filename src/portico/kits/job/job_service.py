@@ -1,0 +1,102 @@
+"""How the rest of the system asks for jobs and after them."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from typing_extensions import override
+
+from portico.kits.job.job_factory import JobFactory
+from portico.kits.job.job_ids import JobIds
+from portico.kits.job.registry import HandlerRegistry
+from portico.ports.clock import Clock
+from portico.ports.job import Job, JobStatus, QueueStats
+from portico.ports.job_creator import BatchJobCreator, JobRequest
+from portico.ports.job_queue import JobQueueAdapter
+from portico.runtime.clock import SystemClock
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+
+class JobService(BatchJobCreator):
+    """Creates jobs on a queue; with a `registry` only of the types that it knows."""
+
+    def __init__(
+        self, job_queue: JobQueueAdapter, registry: HandlerRegistry | None = None, clock: Clock | None = None
+    ) -> None:
+        self._queue = job_queue
+        self._registry = registry
+        self._factory = JobFactory(JobIds(clock or SystemClock()))
+
+    @override
+    async def create_job(
+        self,
+        job_type: str,
+        payload: dict[str, Any],
+        queue_name: str = "default",
+        priority: int = 0,
+        **kwargs: Any,
+    ) -> Job:
+        # JobRequest refuses an unknown keyword with a TypeError
+        request = JobRequest(
+            job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs
+        )
+        job = await self._queue.enqueue(self._build(request))
+        _log_created(job)
+        return job
+
+    @override
+    async def create_jobs(self, requests: Sequence[JobRequest]) -> list[Job]:
+        built = [self._build(request) for request in requests]
+        jobs = await self._queue.enqueue_many(built)
+        for job in jobs:
+            _log_created(job)
+        return jobs
+
+    @override
+    async def get_job(self, job_id: UUID) -> Job | None:
+        return await self._queue.get_job(job_id)
+
+    async def cancel_job(self, job_id: UUID) -> bool:
+        """Cancel a job that still waits; False when it is running, finished or unknown."""
+        return await self._queue.cancel_job(job_id)
+
+    async def get_job_stats(self, queue_name: str) -> QueueStats:
+        """Count the jobs of a queue by where they stand."""
+        return await self._queue.get_queue_stats(queue_name)
+
+    async def list_jobs(
+        self,
+        *,
+        queue_name: str | None = None,
+        status: JobStatus | None = None,
+        job_type: str | None = None,
+        limit: int = 100,
+        after: UUID | None = None,
+    ) -> list[Job]:
+        """List jobs, newest first; `after` is the id of the last job of the page before."""
+        return await self._queue.list_jobs(
+            queue_name=queue_name, status=status, job_type=job_type, limit=limit, after=after
+        )
+
+    async def retry_job(self, job_id: UUID) -> bool:
+        """Let a FAILED or DEAD_LETTER job run again, with its counts at 0; False when it is neither."""
+        return await self._queue.retry_job(job_id)
+
+    def _build(self, request: JobRequest) -> Job:
+        if self._registry is None:
+            return self._factory.build(request)
+        if isinstance(request.job_type, str):
+            self._registry.require(request.job_type)
+        return self._factory.build(request, self._registry.max_retries(request.job_type))
+
+
+def _log_created(job: Job) -> None:
+    logger.debug(
+        "job_created",
+        job_id=str(job.id),
+        job_type=job.job_type,
+        queue_name=job.queue_name,
+        is_duplicate=job.is_duplicate,
+    )
