@@ -1,0 +1,103 @@
+"""Finding the user's application."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from portico.cli.exits import CommandError, ExitCode
+from portico.compose import Jobs
+from portico.exceptions import PorticoError
+
+
+@dataclass(frozen=True)
+class Application:
+    """What is served, and the composed jobs behind it where they were found."""
+
+    served: Any
+    jobs: Jobs | None
+
+
+def load_application(target: str) -> Application:
+    """Import `target` and return what it serves.
+
+    Raises:
+        CommandError: there is no such file, module or attribute, or importing it failed.
+
+    """
+    source, _, attribute = target.partition(":")
+    module = _load_file(Path(source)) if source.endswith(".py") else _load_module(source)
+    composed = next(_composed_in(module), None)
+    if attribute:
+        found = _attribute(module, source, attribute)
+        return Application(found, found if isinstance(found, Jobs) else composed)
+    for name in ("app", "jobs"):
+        if hasattr(module, name):
+            return Application(getattr(module, name), composed)
+    raise CommandError(
+        f"{source} has neither 'app' nor 'jobs'; name what to serve: portico run {source}:NAME", ExitCode.NO_APPLICATION
+    )
+
+
+def _composed_in(module: ModuleType) -> Iterator[Jobs]:
+    return (value for value in vars(module).values() if isinstance(value, Jobs))
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise CommandError(f"there is no file {path}", ExitCode.NO_APPLICATION)
+    # as `python path/to/app.py` does: the modules beside it can be imported
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise CommandError(f"{path} is not a Python file", ExitCode.NO_APPLICATION)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    with _explained(str(path)):
+        spec.loader.exec_module(module)
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, str(Path.cwd()))
+    with _explained(name):
+        return importlib.import_module(name)
+
+
+def _attribute(module: ModuleType, source: str, path: str) -> Any:
+    found: Any = module
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise CommandError(f"{source} has no '{path}'", ExitCode.NO_APPLICATION)
+        found = getattr(found, name)
+    return found
+
+
+class _explained:  # noqa: N801 - a context manager that reads like one
+    """Turn what the user's code raises while it is imported into one message."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, PorticoError):
+            where = _last_place_outside_portico(error)
+            raise CommandError(f"{error}{where}", ExitCode.CONFIGURATION, cause=error) from error
+        if isinstance(error, Exception):
+            details = "".join(traceback.format_exception(error)).rstrip()
+            message = f"{self._source} could not be imported\n{details}"
+            raise CommandError(message, ExitCode.NO_APPLICATION, cause=error) from error
+
+
+def _last_place_outside_portico(error: PorticoError) -> str:
+    package = str(Path(__file__).resolve().parent.parent)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if package not in frame.filename]
+    outside = [frame for frame in frames if "importlib" not in frame.filename]
+    return f"\n  at {outside[-1].filename}:{outside[-1].lineno}: {outside[-1].line}" if outside else ""

@@ -1,0 +1,66 @@
+"""``portico run``."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+
+from portico.cli.banner import banner
+from portico.cli.exits import CommandError, ExitCode
+from portico.cli.loading import load_application
+from portico.cli.server import bind, serve
+from portico.compose import Jobs
+from portico.utils.logging import configure_logging
+
+_LOG_FORMATS = {"auto": None, "console": False, "json": True}
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The arguments of ``portico run``."""
+
+    target: str
+    host: str
+    port: int
+    log_level: str
+    log_format: str
+
+
+def run_application(options: RunOptions) -> None:
+    """Load, serve, drain.
+
+    Raises:
+        CommandError: something about the arguments or the application is wrong.
+
+    """
+    _configure_logging(options)
+    application = load_application(options.target)
+    served = application.served
+    if isinstance(served, Jobs):
+        served = FastAPI(title=options.target, lifespan=served.lifespan)
+    if not callable(served):
+        raise CommandError(f"{options.target} serves a {type(served).__name__}, no application", ExitCode.NO_APPLICATION)
+    asyncio.run(_serve(served, application.jobs, options))
+
+
+async def _serve(served: Any, jobs: Jobs | None, options: RunOptions) -> None:
+    listener = bind(options.host, options.port)
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    await serve(served, listener, lambda: _write(banner(options.target, address, jobs)))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _configure_logging(options: RunOptions) -> None:
+    if options.log_format not in _LOG_FORMATS:
+        raise CommandError(f"--log-format must be one of {', '.join(_LOG_FORMATS)}", ExitCode.USAGE)
+    if options.log_level not in _LOG_LEVELS:
+        raise CommandError(f"--log-level must be one of {', '.join(_LOG_LEVELS)}", ExitCode.USAGE)
+    configure_logging(options.log_level, json=_LOG_FORMATS[options.log_format])

@@ -1,0 +1,139 @@
+"""An HTTP server that drains on the first signal, and ends on the second."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from typing_extensions import override
+
+from portico.cli.exits import CommandError, ExitCode
+from portico.exceptions import PorticoError
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+_Scope = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class KeepsStartError:
+    """Passes everything on to an ASGI application, and remembers why its lifespan failed."""
+
+    def __init__(self, application: Callable[[_Scope, _Receive, _Send], Awaitable[None]]) -> None:
+        self._application = application
+        self.error: Exception | None = None
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        try:
+            await self._application(scope, receive, send)
+        except Exception as error:
+            if scope["type"] == "lifespan":
+                self.error = error
+            raise
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, with our own signals, so that a drained end has exit code 0."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self.should_exit:
+            logger.warning("forced_to_end", signal=number.name, hint="what was running starts again next time")
+            os._exit(ExitCode.FORCED)
+        logger.info("draining", signal=number.name, hint="once more to force")
+        self.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        CommandError: the address is taken or is not ours.
+
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # now, not when the server starts: until then somebody else could take the port too
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise CommandError(
+            f"cannot listen on {host}:{port}: {error.strerror}; try another one: --port {port + 1}", ExitCode.FAILED
+        ) from error
+    return listener
+
+
+async def serve(
+    application: Callable[[_Scope, _Receive, _Send], Awaitable[None]],
+    listener: socket.socket,
+    on_started: Callable[[], None],
+) -> None:
+    """Serve until a signal.
+
+    Raises:
+        CommandError: the application could not start.
+
+    """
+    watched = KeepsStartError(application)
+    config = uvicorn.Config(watched, lifespan="on", log_config=None, access_log=False)
+    server = Server(config, on_started)
+    errors = logging.getLogger("uvicorn.error")
+    quiet = _OnlyWhile(server)
+    errors.addFilter(quiet)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        errors.removeFilter(quiet)
+        listener.close()
+    if watched.error is not None:
+        raise _explained(watched.error) from watched.error
+
+
+class _OnlyWhile(logging.Filter):
+    """Drops what uvicorn logs of a start that failed: the error is told once, by the command."""
+
+    def __init__(self, server: uvicorn.Server) -> None:
+        super().__init__()
+        self._server = server
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self._server.started and record.levelno >= logging.WARNING
+
+
+def _explained(error: Exception) -> CommandError:
+    if isinstance(error, PorticoError):
+        return CommandError(str(error), ExitCode.CONFIGURATION, cause=error)
+    return CommandError(f"the application could not start: {type(error).__name__}: {error}", ExitCode.FAILED, error)

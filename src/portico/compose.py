@@ -1,0 +1,298 @@
+"""The composition root: from a URL to a queue, a creator, workers, triggers and routes that fit together."""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, is_dataclass
+from types import MappingProxyType, TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
+
+from fastapi import APIRouter, FastAPI
+from typing_extensions import override
+
+from portico.exceptions import ConfigurationError, ExternalServiceError, PorticoError
+from portico.kits.job import JobService, WorkerManager
+from portico.kits.job.registry import HandlerRegistry
+from portico.ports.clock import Clock
+from portico.ports.event_inbox import EventInbox
+from portico.ports.job_queue import JobQueueAdapter
+from portico.ports.job_trigger import JobTrigger
+from portico.ports.trigger_store import TriggerStore
+from portico.runtime.service import Service, describe
+from portico.runtime.worker_directory import WorkerDirectory
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+SCHEMES = ("memory://", "sqlite:///path")
+
+TRIGGER_DEFAULT_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "WebhookTrigger": "webhook",
+        "ScheduleTrigger": "schedule",
+        "FileTrigger": "file",
+        "RabbitMQTrigger": "rabbitmq",
+        "DatabasePollingTrigger": "database_polling",
+    }
+)
+"""What the triggers of this package are called in health, keys and logs unless they are given a name."""
+
+
+@runtime_checkable
+class _TakesState(Protocol):
+    """A trigger that keeps cursors and events somewhere; every `portico.runtime.trigger.BaseTrigger` does."""
+
+    @property
+    def name(self) -> str: ...
+
+    def use(self, *, name: str | None, store: TriggerStore, inbox: EventInbox) -> None: ...
+
+
+def jobs(  # noqa: PLR0913 - the whole application in one call
+    url: str,
+    *,
+    handlers: Sequence[Any] | Mapping[str, Any] = (),
+    queues: Sequence[str] | None = None,
+    concurrency: int = 10,
+    workers: bool = True,
+    clock: Clock | None = None,
+    queue_options: Mapping[str, Any] | None = None,
+    worker_options: Mapping[str, Any] | None = None,
+) -> "Jobs":
+    """Put an application together; nothing is opened before it starts.
+
+    Args:
+        url: the store: ``memory://``, ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
+        handlers: functions made with `portico.job`, `JobHandler` objects, modules that hold them, or a mapping from
+            job type to handler.
+        queues: what the workers serve, the first before the others; by default ``default`` and every queue that a
+            trigger, a schedule or a handler names.
+        concurrency: how many jobs run at once in this process.
+        workers: False for a process that only creates jobs.
+        clock: the time; the machine's by default.
+        queue_options: passed on to the queue adapter, for example ``{"durability": "power"}``.
+        worker_options: passed on to `WorkerManager`, for example ``{"grace_seconds": 60}``.
+
+    Raises:
+        ConfigurationError: the URL, a handler or an option cannot be used.
+
+    """
+    queue, store, inbox = _open_store(url, clock, dict(queue_options or {}))
+    return Jobs(
+        url=url,
+        queue=queue,
+        store=store,
+        inbox=inbox,
+        registry=HandlerRegistry(handlers),
+        queues=None if queues is None else tuple(queues),
+        worker_options={"concurrency": concurrency, **(worker_options or {})} if workers else None,
+        clock=clock,
+    )
+
+
+class Jobs(Service):
+    """A composed application: start it as FastAPI's lifespan, or with ``async with jobs:``."""
+
+    def __init__(  # noqa: PLR0913 - `jobs` is what users call
+        self,
+        *,
+        url: str,
+        queue: JobQueueAdapter,
+        store: TriggerStore,
+        inbox: EventInbox,
+        registry: HandlerRegistry,
+        queues: tuple[str, ...] | None,
+        worker_options: Mapping[str, Any] | None,
+        clock: Clock | None,
+    ) -> None:
+        super().__init__(name="jobs", clock=clock)
+        self.url = url
+        self.queue = queue
+        self.store = store
+        self.inbox = inbox
+        self.registry = registry
+        self._queues = queues
+        self._worker_options = worker_options
+        self._triggers: dict[str, JobTrigger] = {}
+        self._directory = WorkerDirectory(store, clock=self._clock)
+        self.creator = JobService(job_queue=queue, directory=self._directory)
+        self.router = APIRouter()
+        self._routers = [self._health_router()]
+        self.router.include_router(self._routers[0])
+
+    @property
+    def triggers(self) -> Mapping[str, JobTrigger]:
+        """The triggers by name, in the order they were added."""
+        return MappingProxyType(self._triggers)
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether this process executes jobs, or only creates them."""
+        return self._worker_options is not None
+
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        """What the workers serve, the first before the others."""
+        if self._queues is not None:
+            return self._queues
+        named = set(self.registry.queue_names()).union(*map(_queue_names_of, self._triggers.values()))
+        return ("default", *sorted(named - {"default"}))
+
+    def add(self, trigger: JobTrigger, name: str | None = None) -> None:
+        """Let a trigger live and die with this application, under `name` (by default its own, or its kind's).
+
+        A trigger that takes a store and an inbox is given this application's where it has none.
+
+        Raises:
+            ConfigurationError: another trigger has the name, or the application runs already.
+
+        """
+        own = trigger.name if isinstance(trigger, _TakesState) else None
+        called = name or own or _default_name(type(trigger))
+        if self._exit_stack is not None:
+            raise ConfigurationError(f"trigger '{called}' must be added before the application starts")
+        if called in self._triggers:
+            raise ConfigurationError(
+                f"two triggers are called '{called}'; give one of them another name: jobs.add(trigger, name=...)"
+            )
+        if isinstance(trigger, _TakesState):
+            trigger.use(name=called, store=self.store, inbox=self.inbox)
+        self._triggers[called] = trigger
+        if isinstance(router := getattr(trigger, "router", None), APIRouter):
+            self._routers.append(router)
+            self.router.include_router(router)
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Run with a FastAPI application: ``FastAPI(lifespan=jobs.lifespan)``.
+
+        Routes that the application has not included are included now, without a prefix.
+        """
+        for router in self._routers:
+            if not _is_routed(app.routes, router):
+                app.include_router(router)
+        async with self:
+            yield
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @override
+    async def _open(self, stack: AsyncExitStack) -> None:
+        for resource in (self.queue, self.store, self.inbox):
+            await resource.initialize()
+            stack.push_async_callback(resource.close)
+        if self._worker_options is not None:
+            await self._begin(stack, self._make_worker())
+        await self._begin(stack, self._directory)
+        for name, trigger in self._triggers.items():
+            try:
+                await self._begin(stack, trigger)
+            except Exception as error:
+                raise _named(name, error) from error
+            logger.info("trigger_started", trigger=name, trigger_type=type(trigger).__name__)
+
+    def _make_worker(self) -> WorkerManager:
+        self._directory.serve(self.queue_names)
+        return WorkerManager(
+            job_queue=self.queue,
+            handlers=self.registry,
+            queues=list(self.queue_names),
+            clock=self._clock,
+            **(self._worker_options or {}),
+        )
+
+    @staticmethod
+    async def _begin(stack: AsyncExitStack, part: "JobTrigger | Service") -> None:
+        # before the start: a start that is cancelled half-way is stopped too
+        stack.push_async_callback(part.stop)
+        await part.start()
+
+    def _health_router(self) -> APIRouter:
+        router = APIRouter()
+        router.add_api_route("/health/triggers", self._trigger_health, tags=["health"])
+        return router
+
+    async def _trigger_health(self) -> dict[str, Any]:
+        """How every trigger is, by name."""
+        return {name: _health_of(trigger) for name, trigger in self._triggers.items()}
+
+
+def _open_store(
+    url: str, clock: Clock | None, options: dict[str, Any]
+) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
+    scheme = url.partition(":")[0]
+    if scheme == "memory":
+        return _open_memory(clock, options)
+    if scheme == "sqlite":
+        return _open_sqlite(url, clock, options)
+    raise ConfigurationError(f"unknown store '{scheme}:'; supported are {', '.join(SCHEMES)}")
+
+
+def _open_memory(
+    clock: Clock | None, options: dict[str, Any]
+) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
+    from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
+    from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
+
+    return MemoryJobQueueAdapter(clock=clock, **options), MemoryTriggerStore(clock=clock), MemoryEventInbox()
+
+
+def _open_sqlite(
+    url: str, clock: Clock | None, options: dict[str, Any]
+) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
+    from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+    from portico.adapters.store.sqlite.event_inbox import SqliteEventInbox
+    from portico.adapters.store.sqlite.trigger_store import SqliteTriggerStore
+
+    queue = DatabaseJobQueueAdapter(url, clock=clock, **options)
+    return queue, SqliteTriggerStore(queue.store), SqliteEventInbox(queue.store)
+
+
+def _default_name(trigger_type: type[JobTrigger]) -> str:
+    if trigger_type.__name__ in TRIGGER_DEFAULT_NAMES:
+        return TRIGGER_DEFAULT_NAMES[trigger_type.__name__]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", trigger_type.__name__.removesuffix("Trigger")).lower() or "trigger"
+
+
+def _queue_names_of(trigger: JobTrigger) -> frozenset[str]:
+    return frozenset(getattr(trigger, "queue_names", ()))
+
+
+def _health_of(trigger: JobTrigger) -> Any:
+    get_health = getattr(trigger, "get_health", None)
+    health = {"is_running": trigger.is_running} if get_health is None else get_health()
+    return asdict(health) if is_dataclass(health) and not isinstance(health, type) else health
+
+
+def _is_routed(routes: Sequence[Any], router: APIRouter) -> bool:
+    """Tell whether `router` was included, directly, in another router, or in a mounted application."""
+    endpoints = [getattr(route, "endpoint", None) for route in router.routes]
+    return any(
+        getattr(route, "original_router", None) is router
+        or getattr(route, "endpoint", router) in endpoints
+        or _is_routed(_routes_under(route), router)
+        for route in routes
+    )
+
+
+def _routes_under(route: Any) -> Sequence[Any]:
+    for holder in (getattr(route, "original_router", None), getattr(route, "app", None)):
+        if routes := getattr(holder, "routes", None):
+            return list(routes)
+    return ()
+
+
+def _named(name: str, error: Exception) -> PorticoError:
+    """Return the error with the trigger's name in front, of the same class where that is one of ours."""
+    kind = type(error) if isinstance(error, (ConfigurationError, ExternalServiceError)) else PorticoError
+    text = str(error) if isinstance(error, PorticoError) else describe(error)
+    named = kind.__new__(kind)
+    PorticoError.__init__(named, f"trigger '{name}' could not start: {text}", details={"trigger": name}, cause=error)
+    return named
