@@ -235,9 +235,7 @@ def _open_store(
     raise ConfigurationError(f"unknown store '{scheme}:'; supported are {', '.join(SCHEMES)}")
 
 
-def _open_memory(
-    clock: Clock | None, options: dict[str, Any]
-) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
+def _open_memory(clock: Clock | None, options: dict[str, Any]) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
     from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
     from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
 

@@ -50,6 +50,4 @@ def run(
     # uvicorn and the user's code are loaded for the one command that needs them
     from portico.cli.run import RunOptions, run_application  # noqa: PLC0415 - see above
 
-    run_application(
-        RunOptions(target=target, host=host, port=port, log_level=log_level, log_format=log_format)
-    )
+    run_application(RunOptions(target=target, host=host, port=port, log_level=log_level, log_format=log_format))

@@ -42,7 +42,9 @@ def run_application(options: RunOptions) -> None:
     if isinstance(served, Jobs):
         served = FastAPI(title=options.target, lifespan=served.lifespan)
     if not callable(served):
-        raise CommandError(f"{options.target} serves a {type(served).__name__}, no application", ExitCode.NO_APPLICATION)
+        raise CommandError(
+            f"{options.target} serves a {type(served).__name__}, no application", ExitCode.NO_APPLICATION
+        )
     asyncio.run(_serve(served, application.jobs, options))
 
 

@@ -32,6 +32,7 @@ class KeepsStartError:
         self.error: Exception | None = None
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        """Serve one connection, or the lifespan."""
         try:
             await self._application(scope, receive, send)
         except Exception as error:

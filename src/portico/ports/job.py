@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 
-class JobStatus(str, Enum):
+class JobStatus(str, Enum):  # noqa: UP042 - the contract says `str, Enum`; their `str()` differs
     """Where a job stands. There is no other status: a cancelled job is FAILED with the message "Job cancelled"."""
 
     PENDING = "pending"

@@ -133,7 +133,7 @@ class JobQueueAdapter(ABC):
         return [await self.acknowledge(job_id, stored.get(job_id)) for job_id in job_ids]
 
     async def wait_for_jobs(self, queue_names: Sequence[str], timeout: float) -> None:
-        """Return when a job may be claimable in one of the queues, or after `timeout` seconds: a hint, never a truth."""
+        """Return when a job may be claimable in one of the queues, or after `timeout` seconds: a hint only."""
         await asyncio.sleep(min(timeout, _POLL_SECONDS))
 
     async def heartbeat(self) -> frozenset[UUID]:

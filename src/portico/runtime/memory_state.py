@@ -124,9 +124,7 @@ class MemoryEventInbox(EventInbox):
         events = iter(self._events)
         if before is not None:
             events = islice(dropwhile(lambda event: event.id != before, events), 1, None)
-        wanted = (
-            event for event in events if trigger in (None, event.trigger) and outcome in (None, event.outcome)
-        )
+        wanted = (event for event in events if trigger in (None, event.trigger) and outcome in (None, event.outcome))
         return list(islice(wanted, limit))
 
     @override

@@ -35,12 +35,12 @@ class Service:
         name: str,
         clock: Clock | None = None,
         grace_seconds: float = DEFAULT_GRACE_SECONDS,
-        restart_backoff: Backoff = _RESTART_BACKOFF,
+        restart_backoff: Backoff | None = None,
     ) -> None:
         self._name = name
         self._clock = clock or SystemClock()
         self._grace_seconds = grace_seconds
-        self._restart_backoff = restart_backoff
+        self._restart_backoff = restart_backoff or _RESTART_BACKOFF
         self._transition = asyncio.Lock()
         self._exit_stack: AsyncExitStack | None = None
         self._accepts_work = False
@@ -205,7 +205,7 @@ class Service:
 
 async def finish(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` to its end even when the caller is cancelled meanwhile; the cancellation is passed on afterwards."""
-    task = asyncio.create_task(work, name=f"finish:{work.__name__}")
+    task = asyncio.create_task(work, name="finish")
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

@@ -63,8 +63,7 @@ class BaseTrigger(Service, JobTrigger):
     ) -> None:
         if name is not None and not name.strip():
             raise ConfigurationError("a trigger's name must not be blank")
-        options = {} if restart_backoff is None else {"restart_backoff": restart_backoff}
-        super().__init__(name=name or self.kind, clock=clock, **options)
+        super().__init__(name=name or self.kind, clock=clock, restart_backoff=restart_backoff)
         self.job_creator = job_creator
         self._store = store
         self._inbox = inbox
@@ -168,7 +167,7 @@ class BaseTrigger(Service, JobTrigger):
             self._last_job_created = self._clock.now()
         self._recovered()
         logger.info(
-            f"job_created_from_{self.kind}",
+            self._event("job_created_from_{}"),
             trigger=self._name,
             job_type=job.job_type,
             job_id=str(job.id),
@@ -232,6 +231,9 @@ class BaseTrigger(Service, JobTrigger):
             body=body,
         )
 
+    def _event(self, template: str) -> str:
+        return template.format(self.kind)
+
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
         if self._store is None or self._inbox is None:
@@ -248,21 +250,21 @@ class BaseTrigger(Service, JobTrigger):
     @override
     def _on_starting(self) -> None:
         self._state = TriggerState.STARTING
-        logger.debug(f"starting_{self.kind}_trigger", trigger=self._name)
+        logger.debug(self._event("starting_{}_trigger"), trigger=self._name)
 
     @override
     def _on_started(self) -> None:
         self._state = TriggerState.RUNNING
-        logger.info(f"{self.kind}_trigger_started", trigger=self._name)
+        logger.info(self._event("{}_trigger_started"), trigger=self._name)
 
     @override
     def _on_stopping(self) -> None:
-        logger.debug(f"stopping_{self.kind}_trigger", trigger=self._name)
+        logger.debug(self._event("stopping_{}_trigger"), trigger=self._name)
 
     @override
     def _on_stopped(self) -> None:
         self._state = TriggerState.STOPPED
-        logger.info(f"{self.kind}_trigger_stopped", trigger=self._name)
+        logger.info(self._event("{}_trigger_stopped"), trigger=self._name)
 
     @override
     def _on_backoff(self, label: str, error: Exception, delay_seconds: float) -> None:

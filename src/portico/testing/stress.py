@@ -38,7 +38,7 @@ async def stress_start_stop(service: Startable, *, tasks: int = 10, rounds: int 
     await service.stop()
     await _settle(before)
     after = _resources()
-    assert after <= before, f"left behind after {tasks} x {rounds} starts and stops: {sorted(after - before)}"  # noqa: S101 - an assertion is what a test helper raises
+    assert after <= before, f"left behind after {tasks} x {rounds} starts and stops: {sorted(after - before)}"
 
 
 async def _start_and_stop(service: Startable) -> None:
@@ -51,7 +51,7 @@ async def _hammer(service: Startable, rounds: int, chance: random.Random) -> Non
         task = asyncio.create_task(chance.choice((service.start, service.stop))())
         for _ in range(chance.randrange(4)):
             await asyncio.sleep(0)
-        if chance.random() < 0.2:  # noqa: PLR2004 - one in five
+        if chance.random() < 0.2:
             task.cancel()
         await asyncio.wait({task})
         if not task.cancelled() and (error := task.exception()):

@@ -57,11 +57,12 @@ class JobTriggerContract(ABC):
 
     @pytest.mark.asyncio
     async def test_it_runs_from_start_to_stop(self, trigger: JobTrigger) -> None:
-        assert not trigger.is_running
+        seen = [trigger.is_running]
         await trigger.start()
-        assert trigger.is_running
+        seen.append(trigger.is_running)
         await trigger.stop()
-        assert not trigger.is_running
+        seen.append(trigger.is_running)
+        assert seen == [False, True, False]
 
     @pytest.mark.asyncio
     async def test_an_event_becomes_exactly_one_job(self, trigger: JobTrigger, creator: RecordingJobCreator) -> None:
@@ -106,9 +107,7 @@ class JobTriggerContract(ABC):
         assert len(creator.jobs) == 1
 
     @pytest.mark.asyncio
-    async def test_an_event_survives_a_failed_creation(
-        self, trigger: JobTrigger, creator: RecordingJobCreator
-    ) -> None:
+    async def test_an_event_survives_a_failed_creation(self, trigger: JobTrigger, creator: RecordingJobCreator) -> None:
         creator.fail_next(DatabaseError("the store is down"))
         await trigger.start()
         await _now(self.emit(trigger))
