@@ -115,7 +115,9 @@ class Jobs(Service):
         self._worker_options = worker_options
         self._triggers: dict[str, JobTrigger] = {}
         self._directory = WorkerDirectory(store, clock=self._clock)
-        self.creator = JobService(job_queue=queue, directory=self._directory)
+        self.creator = JobService(
+            job_queue=queue, registry=registry, clock=clock, known_types_only=False, directory=self._directory
+        )
         self.router = APIRouter()
         self._routers = [self._health_router()]
         self.router.include_router(self._routers[0])

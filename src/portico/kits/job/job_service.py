@@ -14,19 +14,33 @@ from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_creator import BatchJobCreator, JobRequest
 from portico.ports.job_queue import JobQueueAdapter
 from portico.runtime.clock import SystemClock
+from portico.runtime.worker_directory import WorkerDirectory
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
 
 class JobService(BatchJobCreator):
-    """Creates jobs on a queue; with a `registry` only of the types that it knows."""
+    """Creates jobs on a queue.
+
+    A `registry` says how often a type of job is retried by default; a type that it does not know is refused, unless
+    `known_types_only` is False because other processes have handlers too. A `directory` is asked whether anybody
+    serves the queue that a job goes to.
+    """
 
     def __init__(
-        self, job_queue: JobQueueAdapter, registry: HandlerRegistry | None = None, clock: Clock | None = None
+        self,
+        job_queue: JobQueueAdapter,
+        registry: HandlerRegistry | None = None,
+        clock: Clock | None = None,
+        *,
+        known_types_only: bool = True,
+        directory: WorkerDirectory | None = None,
     ) -> None:
         self._queue = job_queue
         self._registry = registry
+        self._known_types_only = known_types_only
+        self._directory = directory
         self._factory = JobFactory(JobIds(clock or SystemClock()))
 
     @override
@@ -43,7 +57,7 @@ class JobService(BatchJobCreator):
             job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs
         )
         job = await self._queue.enqueue(self._build(request))
-        _log_created(job)
+        await self._tell(job)
         return job
 
     @override
@@ -51,7 +65,7 @@ class JobService(BatchJobCreator):
         built = [self._build(request) for request in requests]
         jobs = await self._queue.enqueue_many(built)
         for job in jobs:
-            _log_created(job)
+            await self._tell(job)
         return jobs
 
     @override
@@ -88,15 +102,17 @@ class JobService(BatchJobCreator):
         if self._registry is None:
             return self._factory.build(request)
         if isinstance(request.job_type, str):
+            if self._known_types_only:
             self._registry.require(request.job_type)
         return self._factory.build(request, self._registry.max_retries(request.job_type))
 
-
-def _log_created(job: Job) -> None:
-    logger.debug(
-        "job_created",
-        job_id=str(job.id),
-        job_type=job.job_type,
-        queue_name=job.queue_name,
-        is_duplicate=job.is_duplicate,
-    )
+    async def _tell(self, job: Job) -> None:
+        logger.debug(
+            "job_created",
+            job_id=str(job.id),
+            job_type=job.job_type,
+            queue_name=job.queue_name,
+            is_duplicate=job.is_duplicate,
+        )
+        if self._directory is not None:
+            await self._directory.check(job.queue_name)
