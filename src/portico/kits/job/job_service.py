@@ -101,8 +101,7 @@ class JobService(BatchJobCreator):
     def _build(self, request: JobRequest) -> Job:
         if self._registry is None:
             return self._factory.build(request)
-        if isinstance(request.job_type, str):
-            if self._known_types_only:
+        if self._known_types_only and isinstance(request.job_type, str):
             self._registry.require(request.job_type)
         return self._factory.build(request, self._registry.max_retries(request.job_type))
 
