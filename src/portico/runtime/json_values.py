@@ -30,14 +30,16 @@ def require_json(value: object, path: str = "payload") -> None:
         _check(value, MAX_DEPTH)
     except _NotJsonError as error:
         place = path + "".join(_segment_text(segment) for segment in reversed(error.segments))
-        raise ValidationError(f"{place}: {error.rule}", details={"path": place, "rule": error.rule}) from None
+        message = f"{place}: {error.rule}"
+        raise ValidationError(message, details={"path": place, "rule": error.rule}) from None
 
 
 def require_json_object(value: object, path: str = "payload") -> None:
     """Refuse what is not a JSON object."""
     if not isinstance(value, dict):
         rule = f"{_type_name(value)} is not a JSON object"
-        raise ValidationError(f"{path}: {rule}", details={"path": path, "rule": rule})
+        message = f"{path}: {rule}"
+        raise ValidationError(message, details={"path": path, "rule": rule})
     require_json(value, path)
 
 
@@ -57,14 +59,18 @@ def _check(value: object, depth: int) -> None:
 def _check_number(value: object) -> None:
     if isinstance(value, int):
         if value.bit_length() > _MAX_INTEGER_BITS:
-            raise _NotJsonError("the integer is too long")
+            message = "the integer is too long"
+            raise _NotJsonError(message)
         return
     if not isinstance(value, float):
-        raise _NotJsonError(f"{_type_name(value)} is not JSON")
+        message = f"{_type_name(value)} is not JSON"
+        raise _NotJsonError(message)
     if math.isnan(value):
-        raise _NotJsonError("NaN is not JSON")
+        message = "NaN is not JSON"
+        raise _NotJsonError(message)
     if math.isinf(value):
-        raise _NotJsonError("infinity is not JSON")
+        message = "infinity is not JSON"
+        raise _NotJsonError(message)
 
 
 def _check_text(value: str) -> None:
@@ -73,7 +79,8 @@ def _check_text(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _NotJsonError("the text holds a lone surrogate") from None
+        message = "the text holds a lone surrogate"
+        raise _NotJsonError(message) from None
 
 
 def _check_members(value: dict[Any, Any], depth: int) -> None:
@@ -99,16 +106,19 @@ def _check_items(value: list[Any], depth: int) -> None:
 
 def _check_key(key: object) -> None:
     if not isinstance(key, str):
-        raise _NotJsonError(f"a key of type {_type_name(key)} is not a string")
+        message = f"a key of type {_type_name(key)} is not a string"
+        raise _NotJsonError(message)
     try:
         _check_text(key)
     except _NotJsonError:
-        raise _NotJsonError("a key holds a lone surrogate") from None
+        message = "a key holds a lone surrogate"
+        raise _NotJsonError(message) from None
 
 
 def _check_depth(depth: int) -> None:
     if depth <= 0:
-        raise _NotJsonError(f"circular, or nested deeper than {MAX_DEPTH} levels")
+        message = f"circular, or nested deeper than {MAX_DEPTH} levels"
+        raise _NotJsonError(message)
 
 
 def _segment_text(segment: str | int) -> str:

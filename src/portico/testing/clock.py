@@ -19,9 +19,8 @@ class FakeClock(Clock):
 
     def __init__(self, start: datetime) -> None:
         if start.tzinfo is None:
-            raise ConfigurationError(
-                "FakeClock needs an aware start, for example datetime(2030, 1, 1, tzinfo=UTC)"
-            )
+            message = "FakeClock needs an aware start, for example datetime(2030, 1, 1, tzinfo=UTC)"
+            raise ConfigurationError(message)
         self._start = start.astimezone(UTC)
         # whole microseconds, so that ten times 0.1 seconds are one second
         self._elapsed = 0
@@ -54,7 +53,8 @@ class FakeClock(Clock):
     async def advance(self, seconds: float) -> None:
         """Move on, waking sleepers in the order of their times; what each does then happens at its moment."""
         if seconds < 0:
-            raise ConfigurationError(f"time does not go back: advance({seconds})")
+            message = f"time does not go back: advance({seconds})"
+            raise ConfigurationError(message)
         await self.settle()
         target = self._elapsed + round(seconds * _MICROSECONDS)
         while self._sleepers and self._sleepers[0][0] <= target:

@@ -41,9 +41,7 @@ class RecordingJobCreator(BatchJobCreator):
         **kwargs: Any,
     ) -> Job:
         # JobRequest refuses unknown keywords with a TypeError
-        request = JobRequest(
-            job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs
-        )
+        request = JobRequest(job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs)
         return (await self.create_jobs([request]))[0]
 
     @override

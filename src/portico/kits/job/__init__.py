@@ -17,5 +17,6 @@ __all__ = ["Context", "HandlerRegistry", "JobDefinition", "JobService", "RetryPo
 def __getattr__(name: str) -> object:
     # lazily: a program that only creates jobs does not load the worker
     if name not in _HOMES:
-        raise AttributeError(f"module 'portico.kits.job' has no attribute {name!r}")
+        message = f"module 'portico.kits.job' has no attribute {name!r}"
+        raise AttributeError(message)
     return getattr(import_module(f"portico.kits.job.{_HOMES[name]}"), name)

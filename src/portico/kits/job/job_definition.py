@@ -1,5 +1,6 @@
 """A function as the handler of a job type."""
 
+import asyncio
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
@@ -39,25 +40,23 @@ class JobOptions:
 
     def __post_init__(self) -> None:
         if not isinstance(self.job_type, str) or not self.job_type:
-            raise ConfigurationError('a job needs a type that is not empty: @job("email.send")')
+            message = 'a job needs a type that is not empty: @job("email.send")'
+            raise ConfigurationError(message)
         if not self.queue_name:
-            raise ConfigurationError(f"queue_name of job {self.job_type!r} must not be empty")
+            message = f"queue_name of job {self.job_type!r} must not be empty"
+            raise ConfigurationError(message)
         if self.max_retries < 0:
-            raise ConfigurationError(
-                f"max_retries of job {self.job_type!r} must not be negative: {self.max_retries}"
-            )
+            message = f"max_retries of job {self.job_type!r} must not be negative: {self.max_retries}"
+            raise ConfigurationError(message)
         if self.timeout_seconds is not None and self.timeout_seconds <= 0:
-            raise ConfigurationError(
-                f"timeout_seconds of job {self.job_type!r} must be positive: {self.timeout_seconds}"
-            )
+            message = f"timeout_seconds of job {self.job_type!r} must be positive: {self.timeout_seconds}"
+            raise ConfigurationError(message)
 
 
 class JobDefinition(JobHandler, Generic[P, R]):
     """Stays callable like the function, and runs it for a job with parameters validated from the payload."""
 
-    def __init__(
-        self, function: Callable[P, R], options: JobOptions, namespace: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, function: Callable[P, R], options: JobOptions, namespace: dict[str, Any] | None = None) -> None:
         _require_plain_function(function)
         self._function = function
         self._run_function: Callable[..., Any] = function
@@ -99,8 +98,9 @@ class JobDefinition(JobHandler, Generic[P, R]):
         call = partial(self._run_function, **self._binding.arguments(context))
         try:
             value = await (run_in_thread(call, f"job:{self.job_type}") if self.is_sync else call())
-        finally:
+        except asyncio.CancelledError:
             context.cancelled.set()
+            raise
         return _as_result(value)
 
     @override
@@ -151,9 +151,11 @@ def job(
 
 def _require_plain_function(function: object) -> None:
     if not inspect.isroutine(function):
-        raise ConfigurationError(f"@job belongs on a function, not on {function!r}")
+        message = f"@job belongs on a function, not on {function!r}"
+        raise ConfigurationError(message)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(f"{function.__qualname__}() cannot be a job: it is a generator")
+        message = f"{function.__qualname__}() cannot be a job: it is a generator"
+        raise ConfigurationError(message)
 
 
 def _as_result(value: object) -> JobResult:
@@ -161,7 +163,8 @@ def _as_result(value: object) -> JobResult:
         return value
     if inspect.isawaitable(value):
         _close(value)
-        raise TypeError("the handler returned an awaitable that nobody awaited: nothing was done")
+        message = "the handler returned an awaitable that nobody awaited: nothing was done"
+        raise TypeError(message)
     if isinstance(value, pydantic.BaseModel):
         value = value.model_dump(mode="json")
     if value is None:

@@ -63,21 +63,26 @@ def _require_name(member: str, value: object) -> None:
     _require_text(member, value)
     require_json(value, member)
     if len(str(value)) > _MAX_NAME_LENGTH:
-        raise ValidationError(f"{member}: is longer than {_MAX_NAME_LENGTH} characters")
+        message = f"{member}: is longer than {_MAX_NAME_LENGTH} characters"
+        raise ValidationError(message)
 
 
 def _require_text(member: str, value: object) -> None:
     if not isinstance(value, str) or not value:
-        raise ValidationError(f"{member}: must be a text that is not empty")
+        message = f"{member}: must be a text that is not empty"
+        raise ValidationError(message)
 
 
 def _require_integer(member: str, value: object, *, minimum: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValidationError(f"{member}: must be an integer, not {type(value).__name__}")
+        message = f"{member}: must be an integer, not {type(value).__name__}"
+        raise ValidationError(message)
     if not minimum <= value <= _MAX_INTEGER:
-        raise ValidationError(f"{member}: must be between {minimum} and {_MAX_INTEGER}")
+        message = f"{member}: must be between {minimum} and {_MAX_INTEGER}"
+        raise ValidationError(message)
 
 
 def _require_type(member: str, value: object, expected: type) -> None:
     if value is not None and not isinstance(value, expected):
-        raise ValidationError(f"{member}: must be a {expected.__name__}, not {type(value).__name__}")
+        message = f"{member}: must be a {expected.__name__}, not {type(value).__name__}"
+        raise ValidationError(message)

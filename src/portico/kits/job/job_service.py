@@ -53,9 +53,7 @@ class JobService(BatchJobCreator):
         **kwargs: Any,
     ) -> Job:
         # JobRequest refuses an unknown keyword with a TypeError
-        request = JobRequest(
-            job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs
-        )
+        request = JobRequest(job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs)
         job = await self._queue.enqueue(self._build(request))
         await self._tell(job)
         return job

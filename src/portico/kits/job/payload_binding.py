@@ -70,9 +70,7 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     parameters = dict(inspect.signature(function).parameters)
     for parameter in parameters.values():
         if parameter.kind not in _MEMBER_KINDS:
-            raise _refused(
-                function, f"'{parameter}' is {parameter.kind.description}: a payload is passed by name"
-            )
+            raise _refused(function, f"'{parameter}' is {parameter.kind.description}: a payload is passed by name")
     return parameters
 
 
@@ -88,9 +86,7 @@ def _refuse_unannotated(
 ) -> None:
     for name in rest:
         if name not in hints and list(rest) != [_WHOLE_PAYLOAD_NAME]:
-            raise _refused(
-                function, f"'{name}' has no annotation: a type, Context or Job tells what it is given"
-            )
+            raise _refused(function, f"'{name}' has no annotation: a type, Context or Job tells what it is given")
 
 
 def _takes_all(name: str, hints: Mapping[str, Any]) -> bool:
@@ -124,7 +120,7 @@ def _members_type(rest: Mapping[str, inspect.Parameter], hints: Mapping[str, Any
     return pydantic.with_config(pydantic.ConfigDict(extra="forbid"))(kind)
 
 
-def _validate(adapter: pydantic.TypeAdapter[Any], payload: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the function asks for
+def _validate(adapter: pydantic.TypeAdapter[Any], payload: dict[str, Any]) -> Any:
     require_json_object(payload)
     try:
         # as JSON, so that a strict model still reads a date from a text

@@ -47,7 +47,8 @@ class HandlerRegistry(Mapping[str, JobHandler]):
         """
         handler = self._handlers.get(job_type)
         if handler is None:
-            raise UnknownJobTypeError(f"unknown job type {job_type!r:.{_MAX_SHOWN}}{self._hint(job_type)}")
+            message = f"unknown job type {job_type!r:.{_MAX_SHOWN}}{self._hint(job_type)}"
+            raise UnknownJobTypeError(message)
         return handler
 
     def max_retries(self, job_type: str) -> int:
@@ -63,9 +64,8 @@ class HandlerRegistry(Mapping[str, JobHandler]):
     def _add(self, job_type: str, handler: JobHandler) -> None:
         first = self._handlers.setdefault(job_type, handler)
         if first is not handler:
-            raise ConfigurationError(
-                f"two handlers for job type {job_type!r}: {_place(first)} and {_place(handler)}"
-            )
+            message = f"two handlers for job type {job_type!r}: {_place(first)} and {_place(handler)}"
+            raise ConfigurationError(message)
 
     def _hint(self, job_type: str) -> str:
         # what comes from outside may be long, and comparing is slow
@@ -88,7 +88,8 @@ def _handlers_in(element: JobHandler | ModuleType) -> list[JobHandler]:
         return [_require_handler(element)]
     found = [value for value in vars(element).values() if isinstance(value, JobHandler)]
     if not found:
-        raise ConfigurationError(f"module {element.__name__!r} holds no handlers")
+        message = f"module {element.__name__!r} holds no handlers"
+        raise ConfigurationError(message)
     return found
 
 
@@ -96,10 +97,10 @@ def _require_handler(value: object) -> JobHandler:
     if isinstance(value, JobHandler):
         return value
     if isinstance(value, type) and issubclass(value, JobHandler):
-        raise ConfigurationError(f"{value.__name__} is a class: pass an instance of it")
-    raise ConfigurationError(
-        f"{value!r} is no handler: pass a JobHandler, a function with @job, or a module that holds some"
-    )
+        message = f"{value.__name__} is a class: pass an instance of it"
+        raise ConfigurationError(message)
+    message = f"{value!r} is no handler: pass a JobHandler, a function with @job, or a module that holds some"
+    raise ConfigurationError(message)
 
 
 def _place(handler: JobHandler) -> str:

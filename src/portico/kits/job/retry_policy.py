@@ -23,11 +23,11 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if not 0 <= self.base_delay <= self.max_delay:
-            raise ConfigurationError(
-                f"base_delay must be between 0 and max_delay ({self.max_delay}), not {self.base_delay}"
-            )
+            message = f"base_delay must be between 0 and max_delay ({self.max_delay}), not {self.base_delay}"
+            raise ConfigurationError(message)
         if not 0 <= self.jitter <= 1:
-            raise ConfigurationError(f"jitter must be between 0 and 1, not {self.jitter}")
+            message = f"jitter must be between 0 and 1, not {self.jitter}"
+            raise ConfigurationError(message)
 
     def delay_seconds(self, retry: int) -> float:
         """Return the wait before the `retry`-th retry, counted from 1."""
