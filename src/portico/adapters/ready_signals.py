@@ -24,11 +24,13 @@ class ReadySignals:
         self._quiet_since: dict[str, tuple[int, int]] = {}
         self._due_at: dict[str, datetime | None] = {}
         self._waiters: dict[asyncio.Future[None], frozenset[str]] = {}
+        self._first_waiter: asyncio.Future[None] | None = None
 
-    @property
-    def has_waiters(self) -> bool:
-        """True while somebody waits."""
-        return bool(self._waiters)
+    async def somebody_waits(self) -> None:
+        """Return as soon as there is anybody to wake; for one caller at a time."""
+        if not self._waiters:
+            self._first_waiter = asyncio.get_running_loop().create_future()
+            await self._first_waiter
 
     def before_claim(self, queue_name: str) -> tuple[int, int]:
         """Return what `emptied` needs to know; call it before the claim looks."""
@@ -61,6 +63,8 @@ class ReadySignals:
         seconds = min([timeout, *(self._seconds_until_due(name) for name in queue_names)])
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = frozenset(queue_names)
+        if self._first_waiter is not None:
+            _wake(self._first_waiter)
         try:
             async with asyncio.TaskGroup() as group:
                 sleeper = group.create_task(

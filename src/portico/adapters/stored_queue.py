@@ -164,9 +164,7 @@ class StoredJobQueue(JobQueueAdapter):
             return frozenset()
         await self.initialize()
         # a job may have been answered, or claimed anew, while the store looked
-        lost = frozenset(
-            job_id for job_id in await self._jobs.extend(held) if self._tokens.get(job_id) == held[job_id]
-        )
+        lost = frozenset(job_id for job_id in await self._jobs.extend(held) if self._tokens.get(job_id) == held[job_id])
         self._lost |= lost
         return lost
 

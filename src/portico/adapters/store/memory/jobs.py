@@ -96,9 +96,7 @@ class MemoryJobs(JobStore):
         if entry is None:
             return False
         now = self._clock.now()
-        job = job_lifecycle.rejected(
-            entry.job, now, requeue=rejection.requeue, error_message=rejection.error_message
-        )
+        job = job_lifecycle.rejected(entry.job, now, requeue=rejection.requeue, error_message=rejection.error_message)
         self._put_back(entry, job, rejection.retry_at or now)
         return True
 
@@ -220,9 +218,7 @@ class MemoryJobs(JobStore):
         if entry is None:
             return False
         entry.keep_result(result)
-        self._finish(
-            entry, with_fields(entry.job, status=JobStatus.COMPLETED, completed_at=now, error_message=None)
-        )
+        self._finish(entry, with_fields(entry.job, status=JobStatus.COMPLETED, completed_at=now, error_message=None))
         return True
 
     def _held(self, holding: Holding) -> Entry | None:

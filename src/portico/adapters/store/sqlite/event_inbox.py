@@ -1,0 +1,108 @@
+"""What came from outside, in an SQLite file."""
+
+import sqlite3
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from typing_extensions import override
+
+from portico.adapters.documents import decode, encode, storable
+from portico.adapters.store.sqlite.rows import Row, microseconds, moment
+from portico.adapters.store.sqlite.statements import statement
+from portico.adapters.store.sqlite.store import SqliteStore
+from portico.adapters.store.sqlite.usage import StoreUser
+from portico.exceptions import ResourceNotFoundError
+from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
+
+
+class SqliteEventInbox(EventInbox):
+    """Opens the store on `initialize`, or on first use, and leaves it on `close`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._user = StoreUser(store)
+
+    @override
+    async def initialize(self) -> None:
+        await self._user.open()
+
+    @override
+    async def close(self) -> None:
+        await self._user.close()
+
+    @override
+    async def record(self, event: InboxEvent) -> None:
+        row = _row(event)
+        store = await self._user.open()
+        await store.write(lambda connection: connection.execute(statement("event_record"), row).rowcount)
+
+    @override
+    async def get(self, event_id: UUID) -> InboxEvent | None:
+        store = await self._user.open()
+        row = await store.read(
+            lambda connection: connection.execute(statement("event_get"), (event_id.bytes,)).fetchone()
+        )
+        return None if row is None else _event(row)
+
+    @override
+    async def list_events(
+        self,
+        *,
+        trigger: str | None = None,
+        outcome: EventOutcome | None = None,
+        limit: int = 100,
+        before: UUID | None = None,
+    ) -> list[InboxEvent]:
+        values = {
+            "trigger": trigger,
+            "outcome": None if outcome is None else outcome.value,
+            "limit": max(limit, 0),
+        }
+        store = await self._user.open()
+        rows = await store.read(lambda connection: _list(connection, values, before))
+        return [_event(row) for row in rows]
+
+    @override
+    async def prune(self, *, received_before: datetime) -> int:
+        until = microseconds(received_before)
+        store = await self._user.open()
+        return await store.write(lambda connection: connection.execute(statement("event_prune"), (until,)).rowcount)
+
+
+def _list(connection: sqlite3.Connection, values: dict[str, Any], before: UUID | None) -> list[Row]:
+    seq = None
+    if before is not None:
+        found = connection.execute(statement("event_seq"), (before.bytes,)).fetchone()
+        if found is None:
+            message = f"there is no event {before} to list on from"
+            raise ResourceNotFoundError(message)
+        seq = found[0]
+    return connection.execute(statement("event_list"), {**values, "before": seq}).fetchall()
+
+
+def _row(event: InboxEvent) -> Row:
+    return (
+        event.id.bytes,
+        event.trigger,
+        microseconds(event.received_at),
+        event.outcome.value,
+        storable(event.reason),
+        storable(event.source_id),
+        encode([str(job_id) for job_id in event.job_ids], "job_ids"),
+        encode(dict(event.headers), "headers"),
+        event.body,
+    )
+
+
+def _event(row: Row) -> InboxEvent:
+    return InboxEvent(
+        id=UUID(bytes=row[0]),
+        trigger=row[1],
+        received_at=moment(row[2]),
+        outcome=EventOutcome(row[3]),
+        reason=row[4],
+        source_id=row[5],
+        job_ids=tuple(UUID(job_id) for job_id in decode(row[6])),
+        headers=decode(row[7]),
+        body=row[8],
+    )

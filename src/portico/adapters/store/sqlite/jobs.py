@@ -1,0 +1,278 @@
+"""Jobs in an SQLite file."""
+
+import asyncio
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from typing_extensions import override
+
+from portico.adapters.documents import encode
+from portico.adapters.job_store import (
+    Claim,
+    Completion,
+    Holding,
+    JobFilter,
+    JobStore,
+    KeepingRules,
+    Rejection,
+    job_from,
+)
+from portico.adapters.ready_signals import ReadySignals
+from portico.adapters.store.sqlite import admission, job_operations
+from portico.adapters.store.sqlite.foreign_changes import watch
+from portico.adapters.store.sqlite.job_operations import ClaimAnswer, ClaimRequest
+from portico.adapters.store.sqlite.rows import TOKEN, job_from_row, microseconds, moment
+from portico.adapters.store.sqlite.statements import statement
+from portico.adapters.store.sqlite.store import SqliteStore
+from portico.exceptions import DatabaseError
+from portico.ports import job_lifecycle
+from portico.ports.clock import Clock
+from portico.ports.job import Job, JobStatus, QueueStats
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+
+class SqliteJobs(JobStore):
+    """Every method is one operation of the writer or the reader; what wakes waiting claims follows its commit."""
+
+    def __init__(self, store: SqliteStore, rules: KeepingRules, clock: Clock) -> None:
+        self._store = store
+        self._rules = rules
+        self._clock = clock
+        self._signals = ReadySignals(clock)
+        self._held_for = round(rules.idempotency_seconds * 1_000_000)
+        self._resources = AsyncExitStack()
+
+    @override
+    async def open(self) -> None:
+        async with AsyncExitStack() as stack:
+            await self._store.open()
+            stack.push_async_callback(self._store.close)
+            await self.recover()
+            self._store.session.clear_dead()
+            watcher = asyncio.create_task(watch(self._store, self._signals), name="portico-sqlite-watch")
+            stack.push_async_callback(_end, watcher)
+            self._resources = stack.pop_all()
+
+    @override
+    async def close(self) -> None:
+        async with self._resources:
+            session = self._store.session.name
+            await self._store.write(partial(job_operations.release_session, session=session, now=self._now()))
+            self._signals.ring_all()
+
+    @override
+    async def insert(self, jobs: Sequence[Job]) -> list[Job]:
+        now = self._now()
+        newcomers = [admission.newcomer(job, now) for job in jobs]
+        duplicates = await self._store.write(
+            partial(admission.insert, newcomers=newcomers, now=now, held_for=self._held_for)
+        )
+        answers = zip(jobs, duplicates, strict=True)
+        stored = [duplicate or job_from(job.__dict__) for job, duplicate in answers]
+        self._signals.ring(job.queue_name for job in stored if not job.is_duplicate)
+        return stored
+
+    @override
+    async def claim(self, queue_name: str, limit: int) -> list[Claim]:
+        before = self._signals.before_claim(queue_name)
+        claiming = self._store.submit(partial(job_operations.claim, request=self._request(queue_name, limit)))
+        try:
+            answer = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            claiming.add_done_callback(self._give_back)
+            raise
+        self._signals.ring(answer.came_back_to - {queue_name})
+        if len(answer.rows) < limit:
+            due_at = None if answer.due_at is None else moment(answer.due_at)
+            self._signals.emptied(queue_name, before, due_at)
+        return [Claim(job_from_row(row), row[TOKEN]) for row in answer.rows]
+
+    @override
+    async def complete(self, completions: Sequence[Completion]) -> list[bool]:
+        answers = [(each.holding.job_id.bytes, each.holding.token, _result_text(each)) for each in completions]
+        done = await self._store.write(partial(job_operations.complete, answers=answers, now=self._now()))
+        return [_take(done, each.holding.job_id.bytes) for each in completions]
+
+    @override
+    async def reject(self, rejection: Rejection) -> bool:
+        now = self._clock.now()
+        transition = partial(
+            job_lifecycle.rejected, now=now, requeue=rejection.requeue, error_message=rejection.error_message
+        )
+        run_at = microseconds(rejection.retry_at or now)
+        return await self._change_running(rejection.holding, transition, run_at)
+
+    @override
+    async def release(self, holding: Holding, available_at: datetime | None) -> bool:
+        run_at = microseconds(available_at or self._clock.now())
+        return await self._change_running(holding, job_lifecycle.released, run_at)
+
+    @override
+    async def extend(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
+        tokens = await self._store.write(
+            partial(job_operations.extend, session=self._store.session.name, lease_end=self._lease_end())
+        )
+        return frozenset(job_id for job_id, token in held.items() if tokens.get(job_id.bytes) != token)
+
+    @override
+    async def recover(self) -> int:
+        jobs = await self._store.write(
+            partial(
+                job_operations.recover,
+                session=self._store.session,
+                now=self._now(),
+                max_crashes=self._rules.max_crashes,
+            )
+        )
+        if jobs:
+            logger.info("jobs_recovered", count=len(jobs), path=str(self._store.path))
+            self._ring(jobs)
+        return len(jobs)
+
+    @override
+    async def get(self, job_id: UUID) -> Job | None:
+        row = await self._store.read(partial(job_operations.get, job_id=job_id))
+        return None if row is None else job_from_row(row)
+
+    @override
+    async def cancel(self, job_id: UUID) -> bool:
+        now = self._clock.now()
+        operation = partial(
+            job_operations.change,
+            job_id=job_id,
+            transition=partial(job_lifecycle.cancelled, now=now),
+            allowed=job_lifecycle.TRANSITIONS[job_lifecycle.cancelled],
+            now=microseconds(now),
+        )
+        return await self._store.write(operation) is not None
+
+    @override
+    async def revive(self, job_id: UUID) -> bool:
+        job = await self._store.write(partial(job_operations.revive, job_id=job_id, now=self._now()))
+        self._ring([] if job is None else [job])
+        return job is not None
+
+    @override
+    async def delete(self, job_id: UUID) -> bool:
+        return await self._store.write(
+            partial(job_operations.delete, job_id=job_id, now=self._now(), held_for=self._held_for)
+        )
+
+    @override
+    async def list_jobs(self, which: JobFilter) -> list[Job]:
+        rows = await self._store.read(partial(job_operations.list_rows, which=which))
+        return [job_from_row(row) for row in rows]
+
+    @override
+    async def stats(self, queue_name: str) -> QueueStats:
+        rows = await self._store.read(
+            lambda connection: connection.execute(statement("job_stats"), (queue_name,)).fetchall()
+        )
+        counts = dict.fromkeys(JobStatus, 0)
+        for status, count in rows:
+            counts[JobStatus(status)] += count
+        return QueueStats(
+            queue_name=queue_name,
+            pending_count=counts[JobStatus.PENDING],
+            running_count=counts[JobStatus.RUNNING],
+            completed_count=counts[JobStatus.COMPLETED],
+            failed_count=counts[JobStatus.FAILED],
+            dead_letter_count=counts[JobStatus.DEAD_LETTER],
+        )
+
+    @override
+    async def set_paused(self, queue_name: str, *, paused: bool) -> None:
+        name = "queue_pause" if paused else "queue_resume"
+        await self._store.write(lambda connection: connection.execute(statement(name), (queue_name,)).rowcount)
+        self._signals.ring([queue_name])
+
+    @override
+    async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
+        await self._signals.wait(queue_names, timeout)
+
+    async def _change_running(self, holding: Holding, transition: job_operations.Transition, run_at: int) -> bool:
+        job = await self._store.write(
+            partial(
+                job_operations.change_running,
+                holding=holding,
+                transition=transition,
+                run_at=run_at,
+                now=self._now(),
+            )
+        )
+        self._ring([] if job is None else [job])
+        return job is not None
+
+    def _request(self, queue_name: str, limit: int) -> ClaimRequest:
+        return ClaimRequest(
+            queue_name=queue_name,
+            limit=limit,
+            now=self._now(),
+            lease_end=self._lease_end(),
+            token=secrets.randbits(63),
+            session=self._store.session.name,
+            max_crashes=self._rules.max_crashes,
+        )
+
+    def _give_back(self, claiming: asyncio.Future[ClaimAnswer]) -> None:
+        """Release what a claim got whose caller is gone."""
+        if claiming.cancelled() or claiming.exception() is not None:
+            return
+        answer = claiming.result()
+        self._signals.ring(answer.came_back_to)
+        for row in answer.rows:
+            job = job_from_row(row)
+            operation = partial(
+                job_operations.change_running,
+                holding=Holding(job.id, row[TOKEN]),
+                transition=job_lifecycle.released,
+                run_at=self._now(),
+                now=self._now(),
+            )
+            # a store that was closed meanwhile has released everything that it held
+            with suppress(DatabaseError):
+                self._store.submit(operation).add_done_callback(self._given_back)
+
+    def _given_back(self, releasing: asyncio.Future[Job | None]) -> None:
+        if releasing.cancelled():
+            return
+        error = releasing.exception()
+        if error is not None:
+            # the lease ends by itself
+            logger.warning("claim_not_given_back", error=str(error))
+            return
+        job = releasing.result()
+        self._ring([] if job is None else [job])
+
+    def _ring(self, jobs: Iterable[Job]) -> None:
+        self._signals.ring(job.queue_name for job in jobs if not job.status.is_final)
+
+    def _now(self) -> int:
+        return microseconds(self._clock.now())
+
+    def _lease_end(self) -> int:
+        return microseconds(self._clock.now() + timedelta(seconds=self._rules.lease_seconds))
+
+
+def _result_text(completion: Completion) -> str | None:
+    return None if completion.result is None else encode(completion.result, "result")
+
+
+def _take(done: set[bytes], job_id: bytes) -> bool:
+    """An id that was answered twice in one batch was completed by the first."""
+    if job_id not in done:
+        return False
+    done.remove(job_id)
+    return True
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

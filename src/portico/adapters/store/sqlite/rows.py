@@ -1,0 +1,105 @@
+"""Rows to jobs and back; times are whole microseconds since 1970."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from portico.adapters.documents import decode, encode
+from portico.adapters.job_store import job_from, key_of
+from portico.ports.job import Job, JobStatus
+
+Row = tuple[Any, ...]
+
+READY, LATER, RUNNING, ENDED = range(4)
+"""The values of `portico_job.state`."""
+
+# behind the fields of a job every statement selects these
+SEQ, STATE, TOKEN = -3, -2, -1
+PRIORITY, STATUS = 3, 4
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_STATUSES = {status.value: status for status in JobStatus}
+
+
+def microseconds(moment: datetime) -> int:
+    """Return the moment as it is stored."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(stored: int) -> datetime:
+    """Return what was stored as a moment."""
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def job_from_row(row: Row) -> Job:
+    """Build the job of a row that was selected with the columns of ``job_select``."""
+    return job_from(
+        {
+            "id": UUID(bytes=row[0]),
+            "queue_name": row[1],
+            "job_type": row[2],
+            "priority": row[PRIORITY],
+            "status": _STATUSES[row[STATUS]],
+            "max_retries": row[5],
+            "retry_count": row[6],
+            "crash_count": row[7],
+            "scheduled_at": _moment(row[8]),
+            "created_at": _moment(row[9]),
+            "started_at": _moment(row[10]),
+            "completed_at": _moment(row[11]),
+            "failed_at": _moment(row[12]),
+            "created_by": None if row[13] is None else UUID(bytes=row[13]),
+            "error_message": row[14],
+            "payload": decode(row[15]),
+            "metadata": decode(row[16]),
+            "result": None if row[17] is None else decode(row[17]),
+            "is_duplicate": False,
+        }
+    )
+
+
+def new_row(job: Job, now: int) -> Row:
+    """Return the values of ``job_insert``."""
+    run_at = now if job.scheduled_at is None else microseconds(job.scheduled_at)
+    return (
+        job.id.bytes,
+        job.queue_name,
+        job.job_type,
+        job.priority,
+        READY if run_at <= now else LATER,
+        job.status.value,
+        run_at,
+        job.max_retries,
+        _stored(job.scheduled_at),
+        _stored(job.created_at),
+        None if job.created_by is None else job.created_by.bytes,
+        key_of(job, "unique_key"),
+        encode(job.payload, "payload"),
+        encode(job.metadata, "metadata"),
+    )
+
+
+def stored_back_row(job: Job, run_at: int, now: int) -> Row:
+    """Return the values of ``job_store_back``: what transitions change."""
+    waits = READY if run_at <= now else LATER
+    return (
+        ENDED if job.status.is_final else waits,
+        job.status.value,
+        run_at,
+        job.retry_count,
+        job.crash_count,
+        _stored(job.scheduled_at),
+        _stored(job.started_at),
+        _stored(job.failed_at),
+        job.error_message,
+        job.id.bytes,
+    )
+
+
+def _moment(stored: int | None) -> datetime | None:
+    return None if stored is None else moment(stored)
+
+
+def _stored(moment_or_none: datetime | None) -> int | None:
+    return None if moment_or_none is None else microseconds(moment_or_none)

@@ -1,0 +1,1 @@
+DELETE FROM portico_event WHERE received_at < ?

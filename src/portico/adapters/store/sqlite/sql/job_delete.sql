@@ -1,0 +1,1 @@
+DELETE FROM portico_job WHERE id = ?

@@ -1,0 +1,1 @@
+SELECT id FROM portico_job WHERE id IN (VALUES /*row*/ (?))

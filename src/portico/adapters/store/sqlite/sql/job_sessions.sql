@@ -1,0 +1,1 @@
+SELECT DISTINCT session FROM portico_job WHERE state = 2 AND session <> ?

@@ -1,0 +1,1 @@
+DELETE FROM portico_job_key WHERE expires_at IS NOT NULL AND expires_at <= ?

@@ -1,0 +1,1 @@
+DELETE FROM portico_trigger_lease WHERE trigger_name = ? AND key = ? AND holder = ?

@@ -1,0 +1,1 @@
+INSERT INTO portico_paused_queue (queue_name) VALUES (?) ON CONFLICT DO NOTHING

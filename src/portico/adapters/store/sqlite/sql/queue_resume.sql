@@ -1,0 +1,1 @@
+DELETE FROM portico_paused_queue WHERE queue_name = ?

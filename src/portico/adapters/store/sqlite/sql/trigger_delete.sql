@@ -1,0 +1,1 @@
+DELETE FROM portico_trigger_value WHERE trigger_name = ? AND key = ?

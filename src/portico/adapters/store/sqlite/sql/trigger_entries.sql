@@ -1,0 +1,1 @@
+SELECT key, value, version FROM portico_trigger_value WHERE trigger_name = ?

@@ -1,0 +1,1 @@
+SELECT value, version FROM portico_trigger_value WHERE trigger_name = ? AND key = ?

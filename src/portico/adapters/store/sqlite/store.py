@@ -1,0 +1,123 @@
+"""One SQLite file: its connections, shared by everything that is kept in it."""
+
+import asyncio
+import sqlite3
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from portico.adapters.store.sqlite.connection_thread import Operation
+from portico.adapters.store.sqlite.failures import explained, refuse_unusable
+from portico.adapters.store.sqlite.locks import FileLock, Session
+from portico.adapters.store.sqlite.schema import Durability
+from portico.adapters.store.sqlite.threads import ReaderThread, WriterThread
+from portico.exceptions import ConfigurationError
+
+Result = TypeVar("Result")
+
+
+class SqliteStore:
+    """Reference-counted: the queue, the trigger store and the inbox of one file open and close one of these.
+
+    Args:
+        path: the file; a folder ``<path>.d`` beside it holds the locks.
+        durability: ``"process"`` survives kill -9 and may lose the last 100 ms when the power fails; ``"power"``
+            waits for the disk with every commit.
+
+    """
+
+    def __init__(self, path: Path | str, *, durability: Durability = "process") -> None:
+        if durability not in get_args(Durability):
+            message = f"durability must be 'process' or 'power', not {durability!r}"
+            raise ConfigurationError(message)
+        if sys.platform == "win32":
+            message = "the SQLite queue runs on Linux and macOS; on Windows use another queue"
+            raise ConfigurationError(message)
+        self.path = Path(path).absolute()
+        self._durability = durability
+        self._users = 0
+        self._opening = asyncio.Lock()
+        self._resources = AsyncExitStack()
+        self._writer: WriterThread | None = None
+        self._reader: ReaderThread | None = None
+        self._session: Session | None = None
+
+    async def open(self) -> None:
+        """Open the file, or join those who have it open."""
+        async with self._opening:
+            if self._users == 0:
+                await self._open()
+            self._users += 1
+
+    async def close(self) -> None:
+        """Leave; the last one closes the file, after what was submitted is done."""
+        async with self._opening:
+            self._users -= 1
+            if self._users == 0:
+                await self._resources.aclose()
+                # the next user may live in another event loop
+                self._opening = asyncio.Lock()
+
+    @property
+    def session(self) -> Session:
+        """The mark of life of this open store."""
+        assert self._session is not None, "the store is not open"  # noqa: S101 - a mistake in this package
+        return self._session
+
+    def submit(self, operation: Operation[Result]) -> asyncio.Future[Result]:
+        """Put a write in line; the future is resolved after its commit."""
+        return self._open_writer().submit(operation)
+
+    async def write(self, operation: Operation[Result]) -> Result:
+        """Run the operation in a transaction and return its value after the commit.
+
+        It may share the transaction with others, and is run again when one of them fails. When it raises, nothing of
+        it is kept. Cancelling the caller does not stop it.
+        """
+        return await self.submit(operation)
+
+    async def read(self, operation: Operation[Result]) -> Result:
+        """Run the operation on what is committed, beside the writer."""
+        assert self._reader is not None, "the store is not open"  # noqa: S101 - a mistake in this package
+        return await self._reader.submit(operation)
+
+    async def data_version(self) -> int:
+        """Return a number that changes with every commit of another connection."""
+        return await self._open_writer().submit(_data_version, in_transaction=False)
+
+    def _open_writer(self) -> WriterThread:
+        assert self._writer is not None, "the store is not open"  # noqa: S101 - a mistake in this package
+        return self._writer
+
+    async def _open(self) -> None:
+        async with AsyncExitStack() as stack:
+            try:
+                path = self.path.resolve()
+                refuse_unusable(path)
+                self._prepare_locks(path, stack)
+            except OSError as error:
+                raise explained(error, self.path) from error
+            await self._start_threads(path, stack)
+            self._resources = stack.pop_all()
+
+    def _prepare_locks(self, path: Path, stack: AsyncExitStack) -> None:
+        folder = Path(f"{path}.d")
+        folder.mkdir(exist_ok=True)
+        self._session = Session(folder)
+        stack.callback(self._session.end)
+        self._lock = FileLock(folder / "commit.lock")
+        stack.callback(self._lock.close)
+
+    async def _start_threads(self, path: Path, stack: AsyncExitStack) -> None:
+        self._writer = WriterThread(path, self._durability, self._lock)
+        stack.push_async_callback(self._writer.stop)
+        await self._writer.start()
+        self._reader = ReaderThread(path)
+        stack.push_async_callback(self._reader.stop)
+        await self._reader.start()
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return version

@@ -1,0 +1,33 @@
+"""One part's share in a store that several parts use."""
+
+import asyncio
+
+from portico.adapters.store.sqlite.store import SqliteStore
+
+
+class StoreUser:
+    """Opens the store once, however often it is asked to, and leaves it once."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._is_open = False
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> SqliteStore:
+        """Return the open store."""
+        if self._is_open:
+            return self._store
+        async with self._opening:
+            if not self._is_open:
+                await self._store.open()
+                self._is_open = True
+        return self._store
+
+    async def close(self) -> None:
+        """Leave the store; the next `open` joins again."""
+        async with self._opening:
+            if self._is_open:
+                self._is_open = False
+                await self._store.close()
+        # the next user may live in another event loop
+        self._opening = asyncio.Lock()
