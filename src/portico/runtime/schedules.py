@@ -1,0 +1,86 @@
+"""When a schedule fires: pure arithmetic on instants."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from typing_extensions import override
+
+from portico.exceptions import ConfigurationError
+from portico.runtime.cron import canonical_cron, next_after
+
+SHORTEST_INTERVAL_SECONDS = 0.001
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Ticks(ABC):
+    """The instants at which a schedule fires, aware and in UTC."""
+
+    @abstractmethod
+    def next_after(self, instant: datetime) -> datetime | None:
+        """Return the first tick after `instant`, or None when there is none."""
+
+    def latest(self, after: datetime, until: datetime) -> datetime | None:
+        """Return the last tick in ``(after, until]``, by bisection: a day of missed seconds costs some 20 steps."""
+        tick, high = after, until
+        found = None
+        while (following := self.next_after(tick)) is not None and following <= until:
+            middle = following + (high - following) / 2
+            later = self.next_after(middle)
+            if later is not None and later <= until:
+                found = tick = later
+            else:
+                found = tick = following
+                high = middle
+        return found
+
+
+@dataclass(frozen=True)
+class CronTicks(Ticks):
+    """Ticks of a cron expression on the wall clock of a zone."""
+
+    expression: str
+    zone: tzinfo
+
+    @override
+    def next_after(self, instant: datetime) -> datetime | None:
+        return next_after(self.expression, self.zone, instant)
+
+
+@dataclass(frozen=True)
+class IntervalTicks(Ticks):
+    """Ticks at whole multiples of an interval since the epoch, so that every replica counts the same ones."""
+
+    interval: timedelta
+
+    @override
+    def next_after(self, instant: datetime) -> datetime | None:
+        number = (instant - _EPOCH) // self.interval + 1
+        try:
+            return _EPOCH + number * self.interval
+        except OverflowError:
+            return None
+
+
+def cron_ticks(expression: str, zone: tzinfo) -> CronTicks:
+    """Check the expression; see `canonical_cron` for what is refused."""
+    return CronTicks(canonical_cron(expression), zone)
+
+
+def interval_ticks(every: float) -> IntervalTicks:
+    """Check the interval, in seconds; it is rounded to microseconds."""
+    if isinstance(every, bool) or not isinstance(every, int | float):
+        raise ConfigurationError(f"every must be a number of seconds, not {every!r}")
+    if not math.isfinite(every) or every < SHORTEST_INTERVAL_SECONDS:
+        raise ConfigurationError(f"every must be at least {SHORTEST_INTERVAL_SECONDS} seconds, not {every}")
+    try:
+        return IntervalTicks(timedelta(microseconds=round(every * 1_000_000)))
+    except OverflowError:
+        raise ConfigurationError(f"every is too long: {every} seconds") from None
+
+
+def epoch_text(tick: datetime) -> str:
+    """Return the seconds since the epoch, exact and without trailing zeros; the name of a tick in keys."""
+    seconds, rest = divmod(tick - _EPOCH, timedelta(seconds=1))
+    return f"{seconds}.{rest.microseconds:06d}".rstrip("0").rstrip(".")
