@@ -11,8 +11,9 @@ from fastapi import APIRouter, FastAPI
 from typing_extensions import override
 
 from portico.exceptions import ConfigurationError, ExternalServiceError, PorticoError
-from portico.kits.job import JobService, WorkerManager
+from portico.kits.job.job_service import JobService
 from portico.kits.job.registry import HandlerRegistry
+from portico.kits.job.worker_manager import WorkerManager
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
 from portico.ports.job_queue import JobQueueAdapter

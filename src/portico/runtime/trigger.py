@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from typing_extensions import override
@@ -89,6 +89,16 @@ class BaseTrigger(Service, JobTrigger):
             self._inbox = MemoryEventInbox()
         return self._inbox
 
+    @property
+    def summary(self) -> str:
+        """What it listens to, in a few words for a human; without secrets."""
+        return type(self).__name__
+
+    @property
+    def queue_names(self) -> frozenset[str]:
+        """The queues that its jobs go to, as far as its configuration says."""
+        return frozenset()
+
     def use(self, *, name: str | None, store: TriggerStore, inbox: EventInbox) -> None:
         """Give the trigger a name, a store and an inbox where it was built without; for the composition root."""
         if name is not None:
@@ -124,7 +134,7 @@ class BaseTrigger(Service, JobTrigger):
             return await self._dismiss(event, EventOutcome.FILTERED, str(error))
         except ValidationError as error:
             return await self._dismiss(event, EventOutcome.REJECTED, str(error))
-        await self._record_quietly(event, _outcome(job), jobs=[job])
+        await self._record_quietly(event, outcome_of(job), jobs=[job])
         return Accepted(job)
 
     async def _submit(self, request: JobRequest) -> Job:
@@ -161,7 +171,7 @@ class BaseTrigger(Service, JobTrigger):
         return f"{self._name}:{job_type}:{identity}"
 
     def _count(self, job: Job) -> None:
-        outcome = _outcome(job)
+        outcome = outcome_of(job)
         self._counts[outcome] += 1
         if outcome is EventOutcome.ACCEPTED:
             self._last_job_created = self._clock.now()
@@ -234,6 +244,10 @@ class BaseTrigger(Service, JobTrigger):
     def _event(self, template: str) -> str:
         return template.format(self.kind)
 
+    def _settings(self) -> dict[str, Any]:
+        """Return what the line of the start says beside the name; never a secret."""
+        return {}
+
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
         if self._store is None or self._inbox is None:
@@ -279,6 +293,8 @@ class BaseTrigger(Service, JobTrigger):
         super()._on_failed(label, error)
 
 
-def _outcome(job: Job) -> EventOutcome:
+def outcome_of(job: Job) -> EventOutcome:
+    """Return whether the creation made the job or found it there."""
+    """Return what became of an event whose creation returned this job."""
     # `is True`: a mock's attribute is truthy
     return EventOutcome.DUPLICATE if getattr(job, "is_duplicate", False) is True else EventOutcome.ACCEPTED

@@ -120,22 +120,21 @@ async def test_a_stop_that_is_cancelled_stops_all_the_same() -> None:
 
 
 async def test_a_loop_does_not_run_before_the_start_is_through() -> None:
-    ran = False
+    runs: list[bool] = []
 
-    async def run(_: Recorder) -> None:
-        nonlocal ran
-        ran = True
+    async def run(service: Recorder) -> None:
+        runs.append(service.is_running)
 
     opening = asyncio.Event()
     service = Recorder(run, opening=opening)
     start = asyncio.create_task(service.start())
     for _ in range(5):
         await asyncio.sleep(0)
-    assert not ran
+    assert runs == []
     opening.set()
     await start
     await asyncio.sleep(0)
-    assert ran
+    assert runs == [True]
     await service.stop()
 
 
@@ -214,12 +213,13 @@ async def test_a_configuration_error_in_a_loop_ends_it_for_good() -> None:
     await service.start()
     for _ in range(5):
         await asyncio.sleep(0)
-    assert not service.is_running
+    seen = [service.is_running]
     await service.stop()
     service.run = None
     await service.start()
-    assert service.is_running
+    seen.append(service.is_running)
     await service.stop()
+    assert seen == [False, True]
 
 
 async def test_stopping_from_within_its_own_loop_is_refused_instead_of_hanging() -> None:

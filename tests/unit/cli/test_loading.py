@@ -1,0 +1,77 @@
+"""Finding the user's application."""
+
+from pathlib import Path
+
+import pytest
+
+from portico.cli.exits import CommandError, ExitCode
+from portico.cli.loading import load_application
+from portico.compose import Jobs
+
+COMPOSED = "from portico import compose\njobs = compose.jobs('memory://')\n"
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / f"program_{tmp_path.name.replace('-', '_')}.py"
+
+
+def test_a_file_with_app_serves_it_and_knows_its_jobs(program: Path) -> None:
+    program.write_text(COMPOSED + "from fastapi import FastAPI\napp = FastAPI(lifespan=jobs.lifespan)\n")
+    application = load_application(str(program))
+    assert type(application.served).__name__ == "FastAPI"
+    assert isinstance(application.jobs, Jobs)
+
+
+def test_a_file_without_app_serves_its_jobs(program: Path) -> None:
+    program.write_text(COMPOSED)
+    application = load_application(str(program))
+    assert application.served is application.jobs
+
+
+def test_a_module_and_attribute_serve_that(program: Path) -> None:
+    program.write_text(COMPOSED.replace("jobs =", "mine ="))
+    application = load_application(f"{program.stem}:mine")
+    assert isinstance(application.served, Jobs)
+
+
+def test_modules_beside_the_file_can_be_imported(program: Path) -> None:
+    program.with_name(f"beside_{program.stem}.py").write_text(COMPOSED)
+    program.write_text(f"from beside_{program.stem} import jobs\n")
+    assert isinstance(load_application(str(program)).served, Jobs)
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "code"),
+    [
+        ("x = 1\n", "neither 'app' nor 'jobs'", ExitCode.NO_APPLICATION),
+        ("import does_not_exist\n", "No module named 'does_not_exist'", ExitCode.NO_APPLICATION),
+        ("def (\n", "SyntaxError", ExitCode.NO_APPLICATION),
+        ("from portico import compose\njobs = compose.jobs('mysql://')\n", "supported are", ExitCode.CONFIGURATION),
+    ],
+)
+def test_what_cannot_be_served_is_explained(program: Path, source: str, said: str, code: ExitCode) -> None:
+    program.write_text(source)
+    with pytest.raises(CommandError, match=said) as caught:
+        load_application(str(program))
+    assert caught.value.exit_code is code
+
+
+def test_a_refused_setting_names_the_users_line_not_ours(program: Path) -> None:
+    program.write_text("from portico import compose\n\njobs = compose.jobs('mysql://')\n")
+    with pytest.raises(CommandError, match=rf"{program.name}:3: jobs = compose.jobs") as caught:
+        load_application(str(program))
+    assert "site-packages" not in str(caught.value)
+
+
+def test_a_missing_file_a_missing_module_and_a_missing_name_are_named(program: Path) -> None:
+    program.write_text(COMPOSED)
+    for target, said in (
+        ("nowhere/app.py", "there is no file nowhere/app.py"),
+        ("no_such_module:jobs", "no_such_module"),
+        (f"{program.stem}:other", "has no 'other'"),
+    ):
+        with pytest.raises(CommandError, match=said):
+            load_application(target)
