@@ -1,6 +1,7 @@
 """What is JSON, and where in a value something is not."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from portico.exceptions import ValidationError
@@ -29,7 +30,7 @@ def require_json(value: object, path: str = "payload") -> None:
     try:
         _check(value, MAX_DEPTH)
     except _NotJsonError as error:
-        place = path + "".join(_segment_text(segment) for segment in reversed(error.segments))
+        place = path_text(path, error.segments[::-1])
         message = f"{place}: {error.rule}"
         raise ValidationError(message, details={"path": place, "rule": error.rule}) from None
 
@@ -41,6 +42,11 @@ def require_json_object(value: object, path: str = "payload") -> None:
         message = f"{path}: {rule}"
         raise ValidationError(message, details={"path": path, "rule": rule})
     require_json(value, path)
+
+
+def path_text(path: str, segments: Iterable[str | int]) -> str:
+    """Return the way into a value, as in ``payload.items[3]["odd name"]``; long names are cut."""
+    return path + "".join(_segment_text(segment) for segment in segments)
 
 
 def _check(value: object, depth: int) -> None:

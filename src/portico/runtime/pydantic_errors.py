@@ -1,31 +1,58 @@
 """What pydantic refused, as field paths and rules."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 import pydantic
 
 _MAX_SHOWN = 10
-_RULE_MAY_HOLD_VALUES = frozenset({"value_error", "assertion_error"})
+_MAX_NAME_LENGTH = 80
+_MAY_REPEAT_THE_VALUE = frozenset({"value_error", "assertion_error", "union_tag_invalid"})
 
 
-def refusals(error: pydantic.ValidationError, path: str = "payload") -> list[str]:
-    """Return one ``payload.items[3].price: rule`` for each refused place, never with a value."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return [f"{field_path(path, item['loc'])}: {_rule(item['type'], item['msg'])}" for item in found]
+def refusals(error: pydantic.ValidationError, path: str = "payload") -> Iterator[str]:
+    """Yield one ``payload.items[3].price: rule`` for each refused place, never with a value."""
+    for item in error.errors(include_url=False):
+        yield f"{field_path(path, item['loc'])}: {_rule(item['type'], item['msg'], item)}"
 
 
 def refusal_text(error: pydantic.ValidationError, path: str = "payload") -> str:
     """Return the first refusals as one line."""
-    found = refusals(error, path)
-    more = len(found) - _MAX_SHOWN
-    return "; ".join(found[:_MAX_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    more = error.error_count() - _MAX_SHOWN
+    return "; ".join(islice(refusals(error, path), _MAX_SHOWN)) + (f"; and {more} more" if more > 0 else "")
 
 
 def field_path(path: str, segments: Sequence[int | str]) -> str:
-    """Return the path that pydantic's location means."""
-    return path + "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in segments)
+    """Return the path that pydantic's location means; names that a stranger chose are shortened and escaped."""
+    return path + "".join(_segment_text(segment) for segment in segments)
 
 
-def _rule(kind: str, message: str) -> str:
-    # the words of a user's own validator may repeat what it was given
-    return "refused by a validator" if kind in _RULE_MAY_HOLD_VALUES else message
+def _segment_text(segment: int | str) -> str:
+    if isinstance(segment, int):
+        return f"[{segment}]"
+    name = segment[:_MAX_NAME_LENGTH]
+    return f".{name}" if name.isprintable() else f"[{name!a}]"
+
+
+def _rule(kind: str, message: str, item: Any) -> str:
+    if kind in _MAY_REPEAT_THE_VALUE:
+        words = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        return "refused by a validator" if _repeats(words, item["input"]) else words
+    # behind the comma the parsers quote the character they stumbled over
+    return message.partition(", ")[0] if "error" in item.get("ctx", {}) else message
+
+
+def _repeats(words: str, value: Any) -> bool:
+    return any(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", words, re.IGNORECASE) for text in _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    elif value not in (None, True, False, ""):
+        yield str(value)

@@ -77,16 +77,17 @@ class JobAnswers:
 
     async def _fail(self, run: JobRun, failure: Failure) -> None:
         if failure.is_worth_retrying and has_retries_left(run.job):
-            await self._retry(run, failure.message)
+            await self._retry(run, failure)
             return
         answer = partial(
             self._queue.reject, run.job.id, requeue=failure.is_worth_retrying, error_message=failure.message
         )
         if await self._until_heard(run, answer):
             event = "job_dead_lettered" if failure.is_worth_retrying else "job_failed"
-            logger.error(event, error=failure.message, **run.context.log_fields())
+            logger.error(event, error=failure.message, at=failure.place, **run.context.log_fields())
 
-    async def _retry(self, run: JobRun, message: str) -> None:
+    async def _retry(self, run: JobRun, failure: Failure) -> None:
+        message = failure.message
         delay = self._policy(run).delay_seconds(run.job.retry_count + 1)
         queue = self._queue
         if delays_retries(queue):
@@ -96,7 +97,8 @@ class JobAnswers:
             await self._park(run, delay)
             answer = partial(self._queue.reject, run.job.id, requeue=True, error_message=message)
         if await self._until_heard(run, answer):
-            logger.warning("job_retrying", error=message, retry_in=round(delay, 3), **run.context.log_fields())
+            fields = run.context.log_fields()
+            logger.warning("job_retrying", error=message, at=failure.place, retry_in=round(delay, 3), **fields)
 
     def _policy(self, run: JobRun) -> RetryPolicy:
         own = run.handler.options.retry_policy if isinstance(run.handler, JobDefinition) else None

@@ -1,6 +1,7 @@
 """How a run ended, in the worker's words."""
 
 import json
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,12 @@ class Failure:
     def message(self) -> str:
         """The class and message of the error, as it is stored and logged."""
         return _cleaned(f"{type(self.error).__name__}: {_text(self.error)}")
+
+    @property
+    def place(self) -> str | None:
+        """Where it was raised, as ``file:line function``; None for an error that was returned."""
+        frames = traceback.extract_tb(self.error.__traceback__)
+        return f"{frames[-1].filename}:{frames[-1].lineno} {frames[-1].name}" if frames else None
 
 
 Outcome = Success | Failure

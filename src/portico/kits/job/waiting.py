@@ -79,8 +79,10 @@ def is_being_cancelled() -> bool:
 
 
 def take_cancellation() -> None:
-    """Have dealt with the cancellation of the current task: what it awaits from here on is not meant."""
-    _current_task().uncancel()
+    """Have dealt with the cancellations of the current task: what it awaits from here on is not meant."""
+    task = _current_task()
+    while task.cancelling():
+        task.uncancel()
 
 
 def _current_task() -> asyncio.Task[Any]:

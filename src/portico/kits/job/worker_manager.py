@@ -1,9 +1,10 @@
 """What takes jobs from queues and runs them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 from typing_extensions import override
@@ -31,7 +32,14 @@ logger = get_logger(__name__)
 MISSING_HANDLER_SECONDS = 30.0
 _IDLE_SECONDS = 1.0
 _CANCEL_SECONDS = 5.0
-_LAST_ANSWER_SECONDS = 1.0
+_MAX_TYPES_NOTED = 1_000
+_LEFT_BEHIND: Mapping[RunPhase, str] = MappingProxyType(
+    {
+        RunPhase.THREAD: "job_thread_left_running",
+        RunPhase.HANDLER: "job_cancellation_ignored",
+        RunPhase.ANSWER: "job_left_unanswered",
+    }
+)
 _STORE_BACKOFF = Backoff(base_seconds=0.1, cap_seconds=5.0, jitter=0.2)
 
 
@@ -104,14 +112,14 @@ class WorkerManager(Service):
     async def _open(self, stack: AsyncExitStack) -> None:
         await self._queue.initialize()
         self._answers.is_hurried.clear()
-        if self._lease_keeper is not None:
-            self._lease_keeper.cancel()
         # last in, first out: fetching ends, then the runs, and their leases are kept until then
         if self._lease_seconds is not None:
             self._supervise(stack, "recover", self._recover_expired)
             self._supervise(stack, "heartbeat", self._keep_leases)
         stack.push_async_callback(self._end_runs)
         self._supervise(stack, "fetch", self._fetch)
+        if self._lease_keeper is not None:
+            self._lease_keeper.cancel()
 
     @property
     def _lease_seconds(self) -> float | None:
@@ -192,11 +200,14 @@ class WorkerManager(Service):
             take_cancellation()
             await self._answers.give_back(run, "the worker stopped before the job was done")
             return
+        # a handler may have ended by itself although it was interrupted
+        take_cancellation()
         await self._answers.conclude(run, outcome)
 
     def _note_missing_handler(self, run: JobRun) -> None:
         job_type = run.job.job_type
-        if job_type not in self._types_without_handler:
+        # bounded: types may come from outside
+        if job_type not in self._types_without_handler and len(self._types_without_handler) < _MAX_TYPES_NOTED:
             self._types_without_handler.add(job_type)
             logger.warning("job_handler_missing", job_type=job_type, queue=run.job.queue_name, worker=self._name)
 
@@ -229,21 +240,16 @@ class WorkerManager(Service):
         await wait_for_all(self._clock, self._job_grace_seconds, self._runs)
         for run in self._runs.values():
             run.interrupt()
-        await wait_for_all(self._clock, _CANCEL_SECONDS, self._tasks_in(RunPhase.HANDLER, RunPhase.ANSWER))
-        for task in self._tasks_in(RunPhase.ANSWER):
-            task.cancel()
-        await wait_for_all(self._clock, _LAST_ANSWER_SECONDS, self._tasks_in(RunPhase.ANSWER))
+        ending = [task for task, run in self._runs.items() if run.phase is not RunPhase.THREAD]
+        await wait_for_all(self._clock, _CANCEL_SECONDS, ending)
         self._leave_behind()
-
-    def _tasks_in(self, *phases: RunPhase) -> list[asyncio.Task[None]]:
-        return [task for task, run in self._runs.items() if run.phase in phases]
 
     def _leave_behind(self) -> None:
         for run in self._runs.values():
-            event = "job_thread_left_running" if run.phase is RunPhase.THREAD else "job_ignored_cancellation"
-            logger.warning(event, **run.context.log_fields())
+            logger.warning(_LEFT_BEHIND[run.phase], **run.context.log_fields())
         if self._runs and self._lease_seconds is not None:
-            self._lease_keeper = asyncio.create_task(self._keep_leases_of_left(), name=f"{self._name}:left")
+            keeping = self._keep_running("left", self._keep_leases_of_left)
+            self._lease_keeper = asyncio.create_task(keeping, name=f"{self._name}:left")
 
     async def _keep_leases_of_left(self) -> None:
         while self._runs:
