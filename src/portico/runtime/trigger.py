@@ -1,6 +1,5 @@
 """What every trigger shares: its life, its health, and the one way from an event to a job."""
 
-import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from portico.runtime.service import Service, describe
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
+
+_COUNTED = "_portico_counted"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,6 @@ class BaseTrigger(Service, JobTrigger):
         self._last_event_at: datetime | None = None
         self._last_job_created: datetime | None = None
         self._last_error: str | None = None
-        self._last_failure: weakref.ref[BaseException] | None = None
         self._counts = dict.fromkeys(EventOutcome, 0)
         self._errors_count = 0
 
@@ -145,7 +145,7 @@ class BaseTrigger(Service, JobTrigger):
         except ValidationError:
             raise
         except Exception as error:
-            self._failed(error)
+            self._count_failed(error)
             raise
         self._count(job)
         return job
@@ -160,7 +160,7 @@ class BaseTrigger(Service, JobTrigger):
         except ValidationError:
             raise
         except Exception as error:
-            self._failed(error)
+            self._count_failed(error)
             raise
         for job in jobs:
             self._count(job)
@@ -186,9 +186,13 @@ class BaseTrigger(Service, JobTrigger):
         )
 
     def _failed(self, error: BaseException) -> None:
-        if self._last_failure is not None and self._last_failure() is error:
-            return  # counted where it was raised, and on its way up
-        self._last_failure = weakref.ref(error)
+        """Count a failure, unless it was counted where it was raised and is on its way up."""
+        if not getattr(error, _COUNTED, False):
+            self._count_failed(error)
+
+    def _count_failed(self, error: BaseException) -> None:
+        # on the error itself: built-in ones take no weak references, and holding them would hold their frames
+        setattr(error, _COUNTED, True)
         self._errors_count += 1
         self._last_error = describe(error)
         if self._state is TriggerState.RUNNING:
@@ -294,7 +298,6 @@ class BaseTrigger(Service, JobTrigger):
 
 
 def outcome_of(job: Job) -> EventOutcome:
-    """Return whether the creation made the job or found it there."""
     """Return what became of an event whose creation returned this job."""
     # `is True`: a mock's attribute is truthy
     return EventOutcome.DUPLICATE if getattr(job, "is_duplicate", False) is True else EventOutcome.ACCEPTED
