@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import pydantic
@@ -12,21 +11,26 @@ _MAX_NAME_LENGTH = 80
 _MAY_REPEAT_THE_VALUE = frozenset({"value_error", "assertion_error", "union_tag_invalid"})
 
 
-def refusals(error: pydantic.ValidationError, path: str = "payload") -> Iterator[str]:
-    """Yield one ``payload.items[3].price: rule`` for each refused place, never with a value."""
-    for item in error.errors(include_url=False):
-        yield f"{field_path(path, item['loc'])}: {_rule(item['type'], item['msg'], item)}"
+def refusals(error: pydantic.ValidationError, path: str = "payload") -> list[str]:
+    """Return one ``payload.items[3].price: rule`` for each refused place, never with a value."""
+    return [_refusal(path, item) for item in error.errors(include_url=False)]
 
 
 def refusal_text(error: pydantic.ValidationError, path: str = "payload") -> str:
     """Return the first refusals as one line."""
-    more = error.error_count() - _MAX_SHOWN
-    return "; ".join(islice(refusals(error, path), _MAX_SHOWN)) + (f"; and {more} more" if more > 0 else "")
+    found = error.errors(include_url=False)
+    more = len(found) - _MAX_SHOWN
+    shown = "; ".join(_refusal(path, item) for item in found[:_MAX_SHOWN])
+    return shown + (f"; and {more} more" if more > 0 else "")
 
 
 def field_path(path: str, segments: Sequence[int | str]) -> str:
     """Return the path that pydantic's location means; names that a stranger chose are shortened and escaped."""
     return path + "".join(_segment_text(segment) for segment in segments)
+
+
+def _refusal(path: str, item: Any) -> str:
+    return f"{field_path(path, item['loc'])}: {_rule(item)}"
 
 
 def _segment_text(segment: int | str) -> str:
@@ -36,8 +40,9 @@ def _segment_text(segment: int | str) -> str:
     return f".{name}" if name.isprintable() else f"[{name!a}]"
 
 
-def _rule(kind: str, message: str, item: Any) -> str:
-    if kind in _MAY_REPEAT_THE_VALUE:
+def _rule(item: Any) -> str:
+    message: str = item["msg"]
+    if item["type"] in _MAY_REPEAT_THE_VALUE:
         words = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
         return "refused by a validator" if _repeats(words, item["input"]) else words
     # behind the comma the parsers quote the character they stumbled over

@@ -1,0 +1,1 @@
+"""What the triggers that are called over HTTP share."""

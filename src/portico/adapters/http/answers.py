@@ -1,0 +1,44 @@
+"""Which error becomes which answer: the one table from the tree to HTTP."""
+
+import math
+
+import pydantic
+from fastapi import HTTPException
+
+from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
+from portico.runtime.pydantic_errors import refusal_text
+
+_STATUS = ((ValidationError, 400), (AuthorizationError, 403), (RateLimitError, 429))
+NOT_RUNNING_RETRY_SECONDS = 5
+
+
+class Told(HTTPException):
+    """An answer that is counted, logged and recorded already."""
+
+
+def refusal(error: Exception) -> Told:
+    """Return the answer to a request that did not get to the creator."""
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            return Told(status, str(error), headers=_headers(error))
+    return creation_failure(error)
+
+
+def creation_failure(error: Exception) -> Told:
+    """Return the answer to a request whose job was not created; only what is wrong with the input is told."""
+    if isinstance(error, ValidationError):
+        return Told(400, str(error))
+    if isinstance(error, pydantic.ValidationError):
+        return Told(400, f"Invalid payload: {refusal_text(error)}")
+    return Told(500, "Job creation failed")
+
+
+def not_running() -> Told:
+    """Return the answer before the start and after the stop."""
+    return Told(503, "Webhooks are not accepted now", headers={"Retry-After": str(NOT_RUNNING_RETRY_SECONDS)})
+
+
+def _headers(error: Exception) -> dict[str, str] | None:
+    if isinstance(error, RateLimitError):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
+    return None

@@ -1,0 +1,38 @@
+"""What a request says that its body is."""
+
+from email.message import Message
+
+from fastapi import HTTPException, Request
+
+_ACCEPT = {"Accept-Post": "application/json"}
+
+
+def require_json_type(request: Request) -> None:
+    """Refuse a body that is JSON and was declared as something else, as a browser's form or text would be.
+
+    A caller that declares nothing passes, unless it is a browser.
+
+    Raises:
+        HTTPException: 415.
+
+    """
+    declared = request.headers.get("content-type")
+    if declared == "application/json":
+        return
+    if declared is None:
+        if "origin" in request.headers:
+            raise HTTPException(415, "Content-Type must be application/json", headers=_ACCEPT)
+        return
+    _require_declared_json(declared)
+
+
+def _require_declared_json(declared: str) -> None:
+    message = Message()
+    message["Content-Type"] = declared
+    media_type = message.get_content_type()
+    if not (
+        media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+    ):
+        raise HTTPException(415, "Content-Type must be application/json", headers=_ACCEPT)
+    if str(message.get_param("charset", "utf-8")).lower() not in {"utf-8", "utf8", "us-ascii"}:
+        raise HTTPException(415, "The charset of JSON is UTF-8", headers=_ACCEPT)

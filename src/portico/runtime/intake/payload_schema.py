@@ -1,0 +1,55 @@
+"""What the payload of a type of job looks like."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pydantic
+
+from portico.exceptions import ConfigurationError, ValidationError
+from portico.ports.job_creator import JobRequest
+from portico.runtime.pydantic_errors import refusal_text
+
+
+class PayloadSchemas:
+    """Validates payloads by job type; the validated payload goes on, in JSON's own types.
+
+    Args:
+        schemas: from job type to a pydantic model, a dataclass or a `TypedDict`. Types without one pass as they are.
+
+    Raises:
+        ConfigurationError: a schema is none of these; the message names its job type.
+
+    """
+
+    def __init__(self, schemas: Mapping[str, Any]) -> None:
+        self._adapters = {job_type: _adapter(job_type, schema) for job_type, schema in schemas.items()}
+
+    async def __call__(self, request: JobRequest) -> JobRequest:
+        """Refuse a payload that its schema refuses, naming paths and rules."""
+        adapter = self._adapters.get(request.job_type)
+        if adapter is None:
+            return request
+        try:
+            # as JSON, not as Python: a strict model still reads dates and UUIDs from text
+            value = adapter.validate_json(json.dumps(request.payload))
+        except pydantic.ValidationError as error:
+            raise ValidationError(f"Invalid payload: {refusal_text(error)}") from None
+        return replace(request, payload=_as_json(adapter, value))
+
+
+def _adapter(job_type: str, schema: Any) -> pydantic.TypeAdapter[Any]:
+    try:
+        return pydantic.TypeAdapter(schema)
+    except (pydantic.errors.PydanticUserError, TypeError) as error:
+        message = (
+            f"payload_schemas['{job_type}'] must be a pydantic model, a dataclass or a TypedDict, not {schema!r:.200}"
+        )
+        raise ConfigurationError(message, cause=error) from error
+
+
+def _as_json(adapter: pydantic.TypeAdapter[Any], value: Any) -> Any:
+    if isinstance(value, pydantic.BaseModel):
+        return value.model_dump(mode="json")
+    return adapter.dump_python(value, mode="json")

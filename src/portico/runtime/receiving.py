@@ -1,0 +1,85 @@
+"""The shape of a trigger that is called: the caller waits, and is told what became of its event."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+from typing_extensions import override
+
+from portico.ports.event_inbox import EventOutcome
+from portico.ports.job import Job
+from portico.ports.job_creator import JobRequest
+from portico.runtime.events import Event
+from portico.runtime.intake.steps import IntakeStep, take_in
+from portico.runtime.service import StoppingError
+from portico.runtime.trigger import BaseTrigger, outcome_of
+
+T = TypeVar("T")
+
+
+class ReceivingTrigger(BaseTrigger):
+    """Takes requests through `_intake` to the creator.
+
+    A refusal is an answer: the caller still has its event, so the inbox keeps the reason and not the body.
+    """
+
+    _calls: set[asyncio.Timeout]
+
+    @property
+    @abstractmethod
+    def _intake(self) -> Sequence[IntakeStep]:
+        """The steps, in their order."""
+
+    @override
+    async def _open(self, stack: AsyncExitStack) -> None:
+        await super()._open(stack)
+        self._calls = set()
+        stack.push_async_callback(self._cut_off_calls)
+
+    async def _call(self, endpoint: Callable[[], Awaitable[T]]) -> T:
+        """Answer one call; `stop` waits for it up to the grace, then cuts it off.
+
+        Raises:
+            StoppingError: the trigger is not running, or stopped meanwhile; the job may exist all the same.
+
+        """
+        call = asyncio.timeout(None)
+        with self._work():
+            try:
+                async with call:
+                    self._calls.add(call)
+                    return await endpoint()
+            except TimeoutError:
+                if call.expired():
+                    raise StoppingError(f"'{self._name}' stopped during a call") from None
+                raise
+            finally:
+                self._calls.discard(call)
+
+    async def _take_in(self, request: JobRequest) -> JobRequest:
+        self._last_event_at = self._clock.now()
+        return await take_in(request, self._intake)
+
+    async def _create(self, event: Event, request: JobRequest) -> Job:
+        job = await self._submit(request)
+        await self._record_quietly(event, outcome_of(job), jobs=[job])
+        return job
+
+    async def _refuse(self, event: Event, reason: str) -> None:
+        """Count and record an event that its caller would have to change."""
+        self._refuse_for_now()
+        await self._record_quietly(event, EventOutcome.REJECTED, reason=reason)
+
+    def _refuse_for_now(self) -> None:
+        """Count an event that its caller may bring again as it is; a flood of these must not reach the store."""
+        self._last_event_at = self._clock.now()
+        self._counts[EventOutcome.REJECTED] += 1
+
+    async def _cut_off_calls(self) -> None:
+        if not self._calls:
+            return
+        for call in self._calls:
+            call.reschedule(asyncio.get_running_loop().time())
+        await self._drain()
