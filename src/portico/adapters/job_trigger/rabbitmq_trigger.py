@@ -19,6 +19,8 @@ from portico.runtime.intake.names import shown
 from portico.runtime.intake.strict_json import decode_json
 from portico.utils.logging import get_logger
 
+__all__ = ["RabbitMQMessage", "RabbitMQTrigger"]
+
 logger = get_logger(__name__)
 
 MAX_BODY_BYTES = 1_048_576
