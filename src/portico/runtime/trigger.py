@@ -176,13 +176,13 @@ class BaseTrigger(Service, JobTrigger):
         if outcome is EventOutcome.ACCEPTED:
             self._last_job_created = self._clock.now()
         self._recovered()
+        is_new = outcome is EventOutcome.ACCEPTED
         logger.info(
-            self._event("job_created_from_{}"),
-            trigger=self._name,
+            self._event("job_created_from_{}" if is_new else "duplicate_event_from_{}"),
             job_type=job.job_type,
             job_id=str(job.id),
             queue=job.queue_name,
-            duplicate=outcome is EventOutcome.DUPLICATE or None,
+            trigger=self._name,
         )
 
     def _failed(self, error: BaseException) -> None:
@@ -268,7 +268,7 @@ class BaseTrigger(Service, JobTrigger):
     @override
     def _on_starting(self) -> None:
         self._state = TriggerState.STARTING
-        logger.debug(self._event("starting_{}_trigger"), trigger=self._name)
+        logger.debug(self._event("starting_{}_trigger"), trigger=self._name, **self._settings())
 
     @override
     def _on_started(self) -> None:
