@@ -199,7 +199,7 @@ class Jobs(Service):
                 await self._begin(stack, trigger)
             except Exception as error:
                 raise _named(name, error) from error
-            logger.info("trigger_started", trigger=name, trigger_type=type(trigger).__name__)
+            logger.debug("trigger_started", trigger=name, trigger_type=type(trigger).__name__)
 
     def _make_worker(self) -> WorkerManager:
         self._directory.serve(self.queue_names)

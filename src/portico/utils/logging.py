@@ -53,7 +53,12 @@ def _console_renderers(target: TextIO) -> list[Any]:
     return [
         _drop_logger_name,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-        structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback),
+        structlog.dev.ConsoleRenderer(
+            colors=target.isatty(),
+            pad_event_to=28,
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
     ]
 
 

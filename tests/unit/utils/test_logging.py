@@ -1,0 +1,66 @@
+"""Events with fields: for eyes on a terminal, for machines otherwise."""
+
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from typing_extensions import override
+
+from portico.utils.logging import configure_logging, get_logger
+
+
+class Terminal(io.StringIO):
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def structlog_as_it_was() -> Iterator[None]:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+def test_a_pipe_gets_one_json_object_a_line() -> None:
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+    get_logger("portico.x").info("job_completed", job_id="1")
+    entry = json.loads(stream.getvalue())
+    assert {key: entry[key] for key in ("event", "job_id", "level", "logger_name")} == {
+        "event": "job_completed",
+        "job_id": "1",
+        "level": "info",
+        "logger_name": "portico.x",
+    }
+    assert entry["timestamp"].endswith("Z")
+
+
+def test_a_terminal_gets_a_line_to_read_with_its_fields_in_the_order_given() -> None:
+    stream = Terminal()
+    configure_logging(stream=stream)
+    get_logger("portico.x").info("job_completed", job_type="email.send", attempt=1)
+    assert stream.getvalue().count("\n") == 1
+    assert stream.getvalue().index("email.send") < stream.getvalue().index("attempt")
+    assert "portico.x" not in stream.getvalue()
+
+
+def test_what_is_below_the_level_is_not_written() -> None:
+    stream = io.StringIO()
+    configure_logging("warning", stream=stream)
+    get_logger("portico.x").info("job_completed")
+    assert stream.getvalue() == ""
+
+
+def test_a_traceback_shows_no_local_variables() -> None:
+    stream = Terminal()
+    configure_logging(stream=stream, json=False)
+    password = "hunter2"  # noqa: F841 - it must not be shown
+    try:
+        raise OSError("down")  # noqa: TRY301 - a traceback is wanted
+    except OSError as error:
+        get_logger("portico.x").error("job_failed", exc_info=error)
+    assert "OSError" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue().replace('password = "hunter2"', "")
