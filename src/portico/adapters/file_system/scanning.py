@@ -3,11 +3,12 @@
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from pathlib import Path
 
+from portico.adapters.file_system.path_text import escaped, is_text
 from portico.adapters.file_system.settling import FileStamp, Identity, Snapshot
 from portico.exceptions import ConfigurationError
 from portico.runtime.service import StoppingError
@@ -30,7 +31,9 @@ class Selection:
     ignore: Sequence[str] = TEMPORARY_NAMES
 
     def __post_init__(self) -> None:
-        """Refuse what would silently match nothing."""
+        """Refuse what could not be told in a payload, and what would silently match nothing."""
+        if not is_text(str(self.path)):
+            raise ConfigurationError(f"watch_path must be UTF-8, not {escaped(str(self.path))}")
         for option, globs in (("patterns", self.patterns), ("ignore", self.ignore)):
             if isinstance(globs, str):
                 raise ConfigurationError(f"{option} must be a list of globs such as ['*.csv'], not the text {globs!r}")
@@ -57,42 +60,44 @@ class _Findings:
     files: dict[str, FileStamp] = field(default_factory=dict)
     temporary: set[Identity] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
-    folders: list[str] = field(default_factory=list)
+    folders: set[tuple[str, int]] = field(default_factory=set)
+    unlisted: list[str] = field(default_factory=list)
 
 
 class Scanner:
-    """Looks at a folder, in whatever thread it is called, until `cancel`.
+    """Looks at a folder, in whatever thread it is called, until `ended` is set.
 
     Symbolic links are never followed (but the folder itself may be one), and only regular files count.
     """
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, ended: threading.Event, monotonic: Callable[[], float]) -> None:
         self._selection = selection
+        self._ended = ended
+        self._monotonic = monotonic
         self._ignore = Globs(selection.ignore)
         self._patterns = Globs(selection.patterns) if selection.patterns is not None else None
-        self._cancelled = threading.Event()
-
-    def cancel(self) -> None:
-        """Let a scan under way in another thread end soon, with a `StoppingError`."""
-        self._cancelled.set()
 
     def scan(self) -> Snapshot:
         """Look at everything once.
 
         Raises:
             OSError: the folder itself is missing, is no folder or cannot be read; trouble below it is in the snapshot.
+            StoppingError: `ended` was set meanwhile.
 
         """
-        folder = self._selection.path.stat()
+        began = self._monotonic()
         found = _Findings()
+        found.folders.add(("", self._selection.path.stat().st_ino))
         self._list("", found)
-        while found.folders:
-            self._list_below(found.folders.pop(), found)
+        while found.unlisted:
+            self._list_below(found.unlisted.pop(), found)
         return Snapshot(
             files=found.files,
             temporary=frozenset(found.temporary),
             unreadable=found.unreadable,
-            folder_id=(folder.st_dev, folder.st_ino),
+            folders=frozenset(found.folders),
+            began=began,
+            ended=self._monotonic(),
         )
 
     def unreadable(self, paths: Iterable[str]) -> Iterator[str]:
@@ -108,7 +113,7 @@ class Scanner:
             found.unreadable[folder] = type(error).__name__
 
     def _list(self, folder: str, found: _Findings) -> None:
-        if self._cancelled.is_set():
+        if self._ended.is_set():
             raise StoppingError("the scan was cut short")
         prefix = f"{folder}/" if folder else ""
         with os.scandir(self._selection.path / folder) as entries:
@@ -127,7 +132,8 @@ class Scanner:
         ignored = self._ignore.match(path, entry.name)
         if entry.is_dir(follow_symlinks=False):
             if self._selection.recursive and not ignored:
-                found.folders.append(path)
+                found.folders.add((path, entry.inode()))
+                found.unlisted.append(path)
         elif entry.is_file(follow_symlinks=False):
             stamp = _stamp(entry.stat(follow_symlinks=False))
             if ignored:

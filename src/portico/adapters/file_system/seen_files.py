@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 
+from portico.adapters.file_system.path_text import is_text
 from portico.adapters.file_system.settling import Version
 from portico.ports.trigger_store import TriggerStore
 
@@ -44,20 +45,6 @@ class SeenFiles:
         if gone:
             await self._store.delete_many(self._trigger, frozenset(map(_key, gone)))
             self.versions = {path: version for path, version in self.versions.items() if path not in gone}
-
-
-def is_text(path: str) -> bool:
-    """Tell whether the name is UTF-8 on disk; what is not cannot stand in JSON."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def escaped(path: str) -> str:
-    r"""Return the path with what is not UTF-8 as ``\xe9``."""
-    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _entries(versions: Mapping[str, Version]) -> dict[str, list[int]]:

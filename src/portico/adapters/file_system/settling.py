@@ -8,6 +8,8 @@ Version = tuple[int, int]
 """Size and modification time in nanoseconds; a file with another version is another event."""
 Identity = tuple[int, int, int]
 """Inode, size and modification time: what a rename leaves as it was."""
+Folders = frozenset[tuple[str, int]]
+"""Paths of folders with their inodes; another inode is another folder under the same name."""
 
 _NANOSECONDS = 1_000_000_000
 
@@ -42,8 +44,12 @@ class Snapshot:
     """Files under a name that is ignored: renamed, they are complete."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Entries that could not be looked at, with the error's class."""
-    folder_id: tuple[int, int] = (0, 0)
-    """Device and inode of the folder itself; another one means another folder under the same name."""
+    folders: Folders = frozenset()
+    """The folder itself, as the empty path, and those in it that are looked at."""
+    began: float = 0.0
+    """Monotonic time before the first file was looked at."""
+    ended: float = 0.0
+    """Monotonic time after the last one was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,10 @@ class Judgement:
     """All unseen files; a complete one stays until it is seen."""
     temporary: frozenset[Identity] = frozenset()
     due_in_seconds: float = math.inf
-    """When the next file will be complete if nothing changes."""
+    """How long after the look the next file will be complete if nothing changes."""
 
 
-def judge(
-    before: Judgement, snapshot: Snapshot, seen: Mapping[str, Version], *, now: float, settle_seconds: float
-) -> Judgement:
+def judge(before: Judgement, snapshot: Snapshot, seen: Mapping[str, Version], *, settle_seconds: float) -> Judgement:
     """Judge which unseen files are complete.
 
     Complete is a file whose version has not changed for `settle_seconds` of our time; or for as long by the file
@@ -77,12 +81,14 @@ def judge(
     under a temporary name.
     """
     files = {path: stamp for path, stamp in snapshot.files.items() if seen.get(path) != stamp.version}
-    waiting = {
-        path: Waiting(stamp.version, _still_since(before, path, stamp, now, settle_seconds))
-        for path, stamp in files.items()
-    }
-    complete = [path for path, wait in waiting.items() if now - wait.since >= settle_seconds]
-    rests = (wait.since + settle_seconds - now for wait in waiting.values() if now - wait.since < settle_seconds)
+    waiting = {path: _waiting(before, path, stamp, snapshot.ended, settle_seconds) for path, stamp in files.items()}
+    # from the end of the look that found it to the beginning of this one: looks may take long
+    complete = [path for path, wait in waiting.items() if snapshot.began - wait.since >= settle_seconds]
+    rests = (
+        wait.since + settle_seconds - snapshot.ended
+        for wait in waiting.values()
+        if snapshot.began - wait.since < settle_seconds
+    )
     return Judgement(
         complete=tuple(sorted(complete, key=lambda path: (files[path].mtime_ns, path))),
         waiting=waiting,
@@ -91,11 +97,11 @@ def judge(
     )
 
 
-def _still_since(before: Judgement, path: str, stamp: FileStamp, now: float, settle_seconds: float) -> float:
+def _waiting(before: Judgement, path: str, stamp: FileStamp, now: float, settle_seconds: float) -> Waiting:
     if _was_put_into_place(before, stamp, settle_seconds):
-        return -math.inf
+        return Waiting(stamp.version, -math.inf)
     known = before.waiting.get(path)
-    return known.since if known is not None and known.version == stamp.version else now
+    return known if known is not None and known.version == stamp.version else Waiting(stamp.version, now)
 
 
 def _was_put_into_place(before: Judgement, stamp: FileStamp, settle_seconds: float) -> bool:

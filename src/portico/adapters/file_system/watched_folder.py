@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portico.adapters.file_system.scanning import Scanner
-from portico.adapters.file_system.settling import Judgement, Snapshot, Version, judge
+from portico.adapters.file_system.settling import Folders, Judgement, Snapshot, Version, judge
 
 _NOT_PERMITTED = "PermissionError"
 
@@ -20,7 +20,8 @@ class Sight:
     gone: frozenset[str]
     """Seen files that are no longer there."""
     due_in_seconds: float
-    """When the next file will be complete if nothing changes."""
+    """How long after the look the next file will be complete if nothing changes."""
+    took_seconds: float
 
 
 class WatchedFolder:
@@ -30,8 +31,8 @@ class WatchedFolder:
         self._scanner = scanner
         self._settle_seconds = settle_seconds
         self._judgement = Judgement()
-        self.folder_id = (0, 0)
-        """Device and inode of the folder at the last look."""
+        self.folders: Folders = frozenset()
+        """The folders of the last look; the same object as long as they are the same."""
 
     def contents(self) -> dict[str, Version]:
         """Return all files as they are, complete or not.
@@ -42,15 +43,15 @@ class WatchedFolder:
         """
         return {path: stamp.version for path, stamp in self._scan().files.items()}
 
-    def look(self, seen: Mapping[str, Version], now: float) -> Sight:
-        """Scan, and tell what is new since `seen` at the monotonic time `now`.
+    def look(self, seen: Mapping[str, Version]) -> Sight:
+        """Scan, and tell what is new beside `seen`.
 
         Raises:
             OSError: the folder is missing, is no folder or cannot be read.
 
         """
         snapshot = self._scan()
-        self._judgement = judge(self._judgement, snapshot, seen, now=now, settle_seconds=self._settle_seconds)
+        self._judgement = judge(self._judgement, snapshot, seen, settle_seconds=self._settle_seconds)
         unreadable = dict.fromkeys(self._scanner.unreadable(self._judgement.complete), _NOT_PERMITTED)
         return Sight(
             complete={
@@ -59,11 +60,13 @@ class WatchedFolder:
             unreadable={**snapshot.unreadable, **unreadable},
             gone=_gone(snapshot, seen),
             due_in_seconds=self._judgement.due_in_seconds,
+            took_seconds=snapshot.ended - snapshot.began,
         )
 
     def _scan(self) -> Snapshot:
         snapshot = self._scanner.scan()
-        self.folder_id = snapshot.folder_id
+        if snapshot.folders != self.folders:
+            self.folders = snapshot.folders
         return snapshot
 
 

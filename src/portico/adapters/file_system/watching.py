@@ -1,70 +1,66 @@
 """The operating system's word that something changed: a hint that may never come."""
 
-import asyncio
-from contextlib import aclosing
+import threading
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchfiles import awatch
+from watchfiles import Change, watch
 
+from portico.adapters.file_system.settling import Folders
 from portico.adapters.file_system.watched_folder import WatchedFolder
-from portico.ports.clock import Clock
-from portico.runtime.service import describe
-from portico.utils.logging import get_logger
 
-logger = get_logger(__name__)
-
-_MILLISECONDS = 1_000
 _QUIET_MS = 50
 """A burst is one hint when nothing happened for so long ..."""
 _BURST_MS = 250
 """... or it lasts for this long."""
+_FIRST_HINT_MS = 500
+"""How long after it began a watch hints at what it may have missed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FolderWatch:
-    """Sets `changed` when something changes below `path`, as far as the operating system tells.
+class _Outdated:
+    """The event that ends a watch: the run is over, or the last look found other folders."""
 
-    A watch that is lost (the limit on watches, a folder that was deleted) is logged once, and tried again every
-    `retry_seconds`.
-    """
-
-    trigger: str
-    path: Path
-    recursive: bool
     folder: WatchedFolder
-    changed: asyncio.Event
-    retry_seconds: float
-    clock: Clock
+    folders: Folders
+    ended: threading.Event
 
-    async def run(self) -> None:
-        """Watch until cancelled."""
-        is_lost = False
-        while True:
-            try:
-                await self._watch()
-                is_lost = False
-            except (OSError, RuntimeError) as error:
-                if not is_lost:
-                    logger.warning("folder_watch_lost", trigger=self.trigger, error=describe(error))
-                is_lost = True
-            await self.clock.sleep(self.retry_seconds)
+    def is_set(self) -> bool:
+        return self.ended.is_set() or self.folder.folders is not self.folders
 
-    async def _watch(self) -> None:
-        watched = self.folder.folder_id
-        batches = awatch(
-            self.path,
-            watch_filter=None,
-            debounce=_BURST_MS,
-            step=_QUIET_MS,
-            rust_timeout=max(1, round(self.retry_seconds * _MILLISECONDS)),
-            yield_on_timeout=True,
-            recursive=self.recursive,
-            ignore_permission_denied=True,
-        )
-        async with aclosing(batches):
-            async for batch in batches:
-                if batch:
-                    self.changed.set()
-                if self.folder.folder_id != watched:
-                    return  # another folder under the same name: this watch will never hear of it
+
+def watch_once(path: Path, folder: WatchedFolder, ended: threading.Event, changed: Callable[[], object]) -> None:
+    """Call `changed` for each burst of changes in the folders of the last look, until there are others; blocks.
+
+    Each folder is watched by itself: a recursive watch would follow symbolic links to wherever they point.
+
+    Raises:
+        OSError: a folder is missing, or the limit on watches is reached.
+        RuntimeError: the notification library gave up.
+
+    """
+    outdated = _Outdated(folder=folder, folders=folder.folders, ended=ended)
+    paths = {str(path / name) for name, _ in outdated.folders}
+    batches = watch(
+        *paths,
+        watch_filter=None,
+        debounce=_BURST_MS,
+        step=_QUIET_MS,
+        stop_event=outdated,
+        raise_interrupt=False,
+        recursive=False,
+        ignore_permission_denied=True,
+        yield_on_timeout=True,
+        rust_timeout=_FIRST_HINT_MS,
+    )
+    is_new = True
+    with closing(batches):
+        for batch in batches:
+            # a new watch has missed what came while it was built
+            if batch or is_new:
+                changed()
+            is_new = False
+            if any(change is Change.deleted and name in paths for change, name in batch):
+                return  # one that comes again under the same name would not be heard

@@ -1,23 +1,25 @@
 """Files that arrive in a folder become jobs."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from os import PathLike, fsencode
+from os import PathLike, fsencode, fspath
 from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
 from typing_extensions import override
 
+from portico.adapters.file_system.path_text import escaped, is_text
 from portico.adapters.file_system.scanning import TEMPORARY_NAMES, Scanner, Selection
-from portico.adapters.file_system.seen_files import SeenFiles, escaped, is_text
+from portico.adapters.file_system.seen_files import SeenFiles
 from portico.adapters.file_system.settling import Version
 from portico.adapters.file_system.watched_folder import WatchedFolder
-from portico.adapters.file_system.watching import FolderWatch
+from portico.adapters.file_system.watching import watch_once
 from portico.exceptions import ConfigurationError, ExternalServiceError, ValidationError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
@@ -91,6 +93,9 @@ class FileTrigger(PollingTrigger):
         inbox: EventInbox | None = None,
     ) -> None:
         super().__init__(job_creator, name=name, clock=clock, store=store, inbox=inbox)
+        if not fspath(watch_path):
+            # an empty path means the working directory
+            raise ConfigurationError("watch_path must not be empty")
         self.watch_path = Path(watch_path).absolute()
         self.config = FileTriggerConfig(
             job_type=job_type,
@@ -102,36 +107,27 @@ class FileTrigger(PollingTrigger):
         )
         self._selection = Selection(path=self.watch_path, recursive=recursive, patterns=patterns, ignore=ignore)
         self._changed = asyncio.Event()
-        self._scan_seconds = 0.0
+        self._rest_seconds = _LEAST_REST_SECONDS
         self._due_in_seconds = 0.0
         self._unreadable: Mapping[str, str] = {}
         self._folder: WatchedFolder
         self._seen: SeenFiles
+        self._ended: threading.Event
         self._threads: Executor
 
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
-        scanner = Scanner(self._selection)
-        self._folder = WatchedFolder(scanner, self.config.settle_seconds)
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix=f"{self._name}-scan")
-        # a scan of a share that hangs must not hold `stop` up: it is told to end, not waited for
+        self._ended = threading.Event()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix=f"{self._name}-folder")
+        # a share that hangs must not hold `stop` up: its threads are told to end, not waited for
         stack.callback(self._threads.shutdown, wait=False, cancel_futures=True)
-        stack.callback(scanner.cancel)
+        stack.callback(self._ended.set)
+        scanner = Scanner(self._selection, self._ended, self._clock.monotonic)
+        self._folder = WatchedFolder(scanner, self.config.settle_seconds)
         self._seen = SeenFiles(self.store, self._name)
         await self._look_for_the_first_time()
-        self._supervise(stack, "watch", self._watch().run)
-
-    def _watch(self) -> FolderWatch:
-        return FolderWatch(
-            trigger=self._name,
-            path=self.watch_path,
-            recursive=self._selection.recursive,
-            folder=self._folder,
-            changed=self._changed,
-            retry_seconds=self.config.poll_interval_seconds,
-            clock=self._clock,
-        )
+        self._supervise(stack, "watch", self._watch)
 
     async def _look_for_the_first_time(self) -> None:
         was_watched = await self._seen.load(str(self.watch_path))
@@ -149,12 +145,11 @@ class FileTrigger(PollingTrigger):
     @override
     async def _poll(self) -> None:
         self._changed.clear()
-        began = self._clock.monotonic()
         try:
-            sight = await self._in_thread(partial(self._folder.look, self._seen.versions, began))
+            sight = await self._in_thread(partial(self._folder.look, self._seen.versions))
         except OSError as error:
             raise ExternalServiceError(self._trouble(error), cause=error) from None
-        self._scan_seconds = self._clock.monotonic() - began
+        self._rest_seconds = max(_LEAST_REST_SECONDS, sight.took_seconds * _REST_PER_SCAN)
         self._due_in_seconds = sight.due_in_seconds
         self._report_unreadable(sight.unreadable)
         await self._take(sight.complete)
@@ -162,14 +157,31 @@ class FileTrigger(PollingTrigger):
 
     @override
     async def _rest(self) -> None:
-        await self._clock.sleep(max(_LEAST_REST_SECONDS, self._scan_seconds * _REST_PER_SCAN))
-        seconds = min(self._due_in_seconds, self.config.poll_interval_seconds)
+        await self._clock.sleep(self._rest_seconds)
+        seconds = min(self._due_in_seconds, self.config.poll_interval_seconds) - self._rest_seconds
         async with asyncio.TaskGroup() as group:
             hint = group.create_task(self._changed.wait(), name=f"{self._name}:hint")
             due = group.create_task(self._clock.sleep(seconds), name=f"{self._name}:due")
             await asyncio.wait({hint, due}, return_when=asyncio.FIRST_COMPLETED)
             hint.cancel()
             due.cancel()
+
+    async def _watch(self) -> None:
+        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, self._changed.set)
+        has_warned = False
+        while True:
+            try:
+                await self._in_thread(partial(watch_once, self.watch_path, self._folder, self._ended, wake))
+            except FileNotFoundError:
+                await self._clock.sleep(self.config.poll_interval_seconds)
+            except (OSError, RuntimeError) as error:
+                # once: the scans at their interval find everything, only later
+                if not has_warned:
+                    logger.warning("folder_watch_lost", trigger=self._name, error=type(error).__name__)
+                has_warned = True
+                await self._clock.sleep(self.config.poll_interval_seconds)
+            else:
+                await self._clock.sleep(_LEAST_REST_SECONDS)
 
     async def _take(self, files: Mapping[str, Version]) -> None:
         remaining = iter(files.items())
