@@ -1,11 +1,14 @@
-"""Which error becomes which answer: the one table from the tree to HTTP."""
+"""What a caller is told; here is the one table from the error tree to HTTP."""
 
 import math
 
 import pydantic
-from fastapi import HTTPException
+from fastapi import HTTPException, Response
+from fastapi.responses import JSONResponse
 
+from portico.adapters.http.job_request import WebhookJobRequest
 from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
+from portico.ports.job import Job, JobStatus
 from portico.runtime.pydantic_errors import refusal_text
 
 _STATUS = ((ValidationError, 400), (AuthorizationError, 403), (RateLimitError, 429))
@@ -42,3 +45,19 @@ def _headers(error: Exception) -> dict[str, str] | None:
     if isinstance(error, RateLimitError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     return None
+
+
+def accepted(job: Job | None, request: WebhookJobRequest) -> Response:
+    """Return the answer to a request that has its job: a new one, or the first one of its key."""
+    # an overridden endpoint may return nothing, and a test's creator a mock
+    stored = job if isinstance(job, Job) else request
+    job_id = getattr(job, "id", None)
+    status = job.status if isinstance(job, Job) else JobStatus.PENDING
+    content = {
+        "job_id": None if job_id is None else str(job_id),
+        "job_type": stored.job_type,
+        "queue_name": stored.queue_name,
+        "priority": stored.priority,
+        "status": status.value,
+    }
+    return JSONResponse(content, 202)

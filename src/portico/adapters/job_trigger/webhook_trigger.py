@@ -1,26 +1,23 @@
 """Jobs from HTTP calls."""
 
-import re
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
 from typing_extensions import override
 
 from portico.adapters.http import openapi
-from portico.adapters.http.answers import Told, creation_failure, not_running, refusal
+from portico.adapters.http.answers import Told, accepted, creation_failure, not_running, refusal
 from portico.adapters.http.job_request import JobRequestReader, WebhookJobRequest
+from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.store.memory.rate_limiter import MemoryRateLimiter
-from portico.exceptions import ConfigurationError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
-from portico.ports.job import Job, JobStatus
+from portico.ports.job import Job
 from portico.ports.job_creator import JobCreator, JobRequest
 from portico.ports.rate_limiter import RateLimiter
 from portico.ports.trigger_store import TriggerStore
@@ -40,42 +37,9 @@ __all__ = ["WebhookConfig", "WebhookJobRequest", "WebhookTrigger"]
 
 logger = get_logger(__name__)
 
-_PREFIX = re.compile(r"(/[^/{}?#\s]+)*")
 _SERVER_ERROR = 500
 # the same request may pass later: these say nothing about the event
 _FOR_NOW = frozenset({408, 429})
-
-
-@dataclass(frozen=True, kw_only=True)
-class WebhookConfig:
-    """Where a `WebhookTrigger` listens and what it lets in.
-
-    Args:
-        prefix: the path before ``/jobs``; begins with a slash and does not end with one, or is empty.
-        allowed_job_types: the types that may be asked for; None or empty allows every type, and warns at start.
-        max_body_bytes: larger bodies are answered with 413.
-        body_timeout_seconds: bodies that take longer are answered with 408.
-
-    Raises:
-        ConfigurationError: names the field and its value.
-
-    """
-
-    prefix: str = "/webhooks"
-    allowed_job_types: Collection[str] | None = None
-    max_body_bytes: int = 1_048_576
-    body_timeout_seconds: float = 10.0
-
-    def __post_init__(self) -> None:
-        if not _PREFIX.fullmatch(self.prefix):
-            raise ConfigurationError(
-                f"prefix must be a path such as '/webhooks', without a slash at its end, not {self.prefix!r}"
-            )
-        if isinstance(self.allowed_job_types, str):
-            raise ConfigurationError(f"allowed_job_types must be a list of job types, not {self.allowed_job_types!r}")
-        for name in ("max_body_bytes", "body_timeout_seconds"):
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(f"{name} must be more than 0, not {getattr(self, name)!r}")
 
 
 class WebhookTrigger(ReceivingTrigger):
@@ -171,7 +135,7 @@ class WebhookTrigger(ReceivingTrigger):
         except Exception as error:
             raise await self._told(creation_failure(error), error, request, Event()) from error
         self._count_once(job)
-        return JSONResponse(_accepted(job, request), 202)
+        return accepted(job, request)
 
     async def _told(self, answer: Told, error: Exception, request: WebhookJobRequest | None, event: Event) -> Told:
         await self._settle(answer, error, request, event)
@@ -252,23 +216,3 @@ class WebhookTrigger(ReceivingTrigger):
         await super()._open(stack)
         if not self.config.allowed_job_types:
             logger.warning("webhook_allows_every_job_type", trigger=self._name, prefix=self.config.prefix)
-
-
-def _accepted(job: Job | None, request: WebhookJobRequest) -> dict[str, Any]:
-    if isinstance(job, Job):
-        return {
-            "job_id": str(job.id),
-            "job_type": job.job_type,
-            "queue_name": job.queue_name,
-            "priority": job.priority,
-            "status": job.status.value,
-        }
-    # an overridden endpoint that returned nothing, or a test's mock
-    job_id = getattr(job, "id", None)
-    return {
-        "job_id": None if job_id is None else str(job_id),
-        "job_type": request.job_type,
-        "queue_name": request.queue_name,
-        "priority": request.priority,
-        "status": JobStatus.PENDING.value,
-    }

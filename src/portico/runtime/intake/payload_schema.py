@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_origin
 
 import pydantic
 
@@ -40,12 +40,14 @@ class PayloadSchemas:
 
 
 def _adapter(job_type: str, schema: Any) -> pydantic.TypeAdapter[Any]:
+    place = f"payload_schemas['{job_type}']"
+    if not isinstance(schema, type) and get_origin(schema) is None:
+        message = f"{place} must be a pydantic model, a dataclass or a TypedDict, not {schema!r:.200}"
+        raise ConfigurationError(message)
     try:
         return pydantic.TypeAdapter(schema)
-    except (pydantic.errors.PydanticUserError, TypeError) as error:
-        message = (
-            f"payload_schemas['{job_type}'] must be a pydantic model, a dataclass or a TypedDict, not {schema!r:.200}"
-        )
+    except pydantic.errors.PydanticUserError as error:
+        message = f"{place} is no schema for pydantic: {error.message}"
         raise ConfigurationError(message, cause=error) from error
 
 
