@@ -50,6 +50,19 @@ def _names(creator: RecordingJobCreator) -> list[str]:
     return [Path(job.payload["file_path"]).name for job in creator.jobs]
 
 
+def _count_looks(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
+    """Return a list to which each look at the folder adds its thread."""
+    looks: list[threading.Thread] = []
+    look = WatchedFolder.look
+
+    def counted(watched: WatchedFolder, seen: Mapping[str, Version]) -> Sight:
+        looks.append(threading.current_thread())
+        return look(watched, seen)
+
+    monkeypatch.setattr(WatchedFolder, "look", counted)
+    return looks
+
+
 async def _until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not holds():
@@ -221,6 +234,25 @@ async def test_only_regular_files_inside_the_folder_count(
     assert _names(creator) == ["z"]
 
 
+async def test_what_happens_behind_a_symbolic_link_wakes_nobody(
+    creator: RecordingJobCreator, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (folder / "link").symlink_to(tmp_path / "outside", target_is_directory=True)
+    looks = _count_looks(monkeypatch)
+    trigger = FileTrigger(creator, folder, poll_interval_seconds=LONG_SECONDS)
+    await trigger.start()
+    try:
+        await _until(lambda: len(looks) == 2)  # the first, and the one that a new watch asks for
+        (tmp_path / "outside" / "a").touch()
+        await asyncio.sleep(0.6)
+        assert len(looks) == 2
+        (folder / "b").touch()
+        await _until(lambda: len(looks) > 2)
+    finally:
+        await trigger.stop()
+
+
 async def test_a_flat_trigger_leaves_folders_alone(creator: RecordingJobCreator, folder: Path) -> None:
     (folder / "sub").mkdir()
     trigger = FileTrigger(creator, folder, settle_seconds=0, recursive=False, patterns=["*.csv"])
@@ -276,16 +308,9 @@ async def test_a_missing_folder_and_a_file_are_refused_at_start_by_name(
 async def test_a_large_folder_is_looked_at_beside_the_loop(
     creator: RecordingJobCreator, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[bool] = []
-    look = WatchedFolder.look
-
-    def recorded(watched: WatchedFolder, seen: Mapping[str, Version]) -> Sight:
-        looks.append(threading.current_thread() is threading.main_thread())
-        return look(watched, seen)
-
-    monkeypatch.setattr(WatchedFolder, "look", recorded)
+    looks = _count_looks(monkeypatch)
     trigger = FileTrigger(creator, folder, poll_interval_seconds=0.05)
     await trigger.start()
     await _until(lambda: len(looks) > 1)
     await trigger.stop()
-    assert not any(looks)
+    assert threading.main_thread() not in looks
