@@ -34,17 +34,20 @@ def canonical_cron(expression: str) -> str:
 
     """
     _require_text(expression)
+    _require_fields(expression)
     canonical = " ".join(_ONE_VALUE_WITH_STEP.sub(r"\1", expression).upper().split())
-    _require_fields(expression, canonical.split())
     if next_after(canonical, UTC, _SAMPLE_START) is None:
-        raise _refusal(expression, "it never fires: no year has such a day")
+        day, month, weekday = canonical.split()[-3:]
+        raise _refusal(
+            expression, f"it never fires: day of month '{day}', month '{month}', day of week '{weekday}' never meet"
+        )
     return canonical
 
 
 def next_after(expression: str, zone: tzinfo, instant: datetime) -> datetime | None:
     """Return the first tick after the aware `instant`, in UTC, or None when there is none in the next 50 years."""
-    local = instant.astimezone(UTC if str(zone) == "UTC" else zone)
     try:
+        local = instant.astimezone(UTC if str(zone) == "UTC" else zone)
         for tick in CronSim(expression, local):
             # begun in the second pass of an hour that repeats, cronsim returns a tick of the first
             if (found := tick.astimezone(UTC)) > instant:
@@ -67,7 +70,8 @@ def _require_text(expression: str) -> None:
         raise _refusal(expression, "names with @ are not supported; write the fields, for example '0 0 * * *'")
 
 
-def _require_fields(expression: str, parts: list[str]) -> None:
+def _require_fields(expression: str) -> None:
+    parts = expression.split()
     if len(parts) not in (_WITHOUT_SECONDS, len(_FIELDS)):
         wanted = "5 (minute, hour, day of month, month, day of week) or 6 (second first)"
         raise _refusal(expression, f"it has {len(parts)} fields, and {wanted} are needed")

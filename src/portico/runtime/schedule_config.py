@@ -44,7 +44,7 @@ class ScheduleConfig:
 
     cron: str | None = None
     job_type: str = ""
-    payload: dict[str, Any] = field(default_factory=dict)
+    payload: dict[str, Any] = field(default_factory=dict, hash=False)
     queue_name: str = "default"
     priority: int = 0
     timezone: str = "UTC"

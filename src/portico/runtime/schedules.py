@@ -1,6 +1,5 @@
 """When a schedule fires: pure arithmetic on instants."""
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -11,11 +10,12 @@ from portico.exceptions import ConfigurationError
 from portico.runtime.cron import canonical_cron, next_after
 
 SHORTEST_INTERVAL_SECONDS = 0.001
+LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Ticks(ABC):
-    """The instants at which a schedule fires, aware and in UTC."""
+    """The instants at which a schedule fires, aware and in UTC; `str` is the same text for the same instants."""
 
     @abstractmethod
     def next_after(self, instant: datetime) -> datetime | None:
@@ -44,6 +44,10 @@ class CronTicks(Ticks):
     zone: tzinfo
 
     @override
+    def __str__(self) -> str:
+        return f"cron {self.expression} in {self.zone}"
+
+    @override
     def next_after(self, instant: datetime) -> datetime | None:
         return next_after(self.expression, self.zone, instant)
 
@@ -53,6 +57,10 @@ class IntervalTicks(Ticks):
     """Ticks at whole multiples of an interval since the epoch, so that every replica counts the same ones."""
 
     interval: timedelta
+
+    @override
+    def __str__(self) -> str:
+        return f"every {self.interval // timedelta.resolution} microseconds"
 
     @override
     def next_after(self, instant: datetime) -> datetime | None:
@@ -72,12 +80,11 @@ def interval_ticks(every: float) -> IntervalTicks:
     """Check the interval, in seconds; it is rounded to microseconds."""
     if isinstance(every, bool) or not isinstance(every, int | float):
         raise ConfigurationError(f"every must be a number of seconds, not {every!r}")
-    if not math.isfinite(every) or every < SHORTEST_INTERVAL_SECONDS:
-        raise ConfigurationError(f"every must be at least {SHORTEST_INTERVAL_SECONDS} seconds, not {every}")
-    try:
-        return IntervalTicks(timedelta(microseconds=round(every * 1_000_000)))
-    except OverflowError:
-        raise ConfigurationError(f"every is too long: {every} seconds") from None
+    if not SHORTEST_INTERVAL_SECONDS <= every <= LONGEST_INTERVAL_SECONDS:  # NaN is in no range
+        raise ConfigurationError(
+            f"every must be from {SHORTEST_INTERVAL_SECONDS} to {LONGEST_INTERVAL_SECONDS} seconds, not {every}"
+        )
+    return IntervalTicks(timedelta(microseconds=round(every * 1_000_000)))
 
 
 def epoch_text(tick: datetime) -> str:

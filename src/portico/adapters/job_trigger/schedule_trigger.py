@@ -12,7 +12,7 @@ from itertools import count
 
 from typing_extensions import override
 
-from portico.exceptions import ConfigurationError, DatabaseError, ValidationError
+from portico.exceptions import ConfigurationError, ValidationError
 from portico.ports.alert import AlertService
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome
@@ -211,7 +211,7 @@ class ScheduleTrigger(BaseTrigger):
         # after the creation: a crash in between asks for the same job again, and its key answers
         try:
             await self._cursors.advance(progress.schedule.schedule_id, progress.timing, tick)
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001 - the job is there; a store that fails must not bring it again
             # the next tick moves it further; until then a restart meets the key
             logger.warning("schedule_cursor_not_saved", **self._facts(progress.schedule, tick), error=describe(error))
 
