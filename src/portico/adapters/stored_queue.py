@@ -8,6 +8,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
+from portico.adapters.claim_tokens import ClaimTokens
 from portico.adapters.documents import storable
 from portico.adapters.job_store import (
     Claim,
@@ -28,18 +29,13 @@ STORE_CAPABILITIES = frozenset(QueueCapability) - {QueueCapability.DURABLE, Queu
 
 
 class StoredJobQueue(JobQueueAdapter):
-    """Leases by job id, waiting with a deadline, opening on first use; everything else is the store's.
-
-    The token of each claim stays here until the job is answered, also when the lease was lost: so the late answer
-    of a worker that lost its lease is recognised and changes nothing.
-    """
+    """Leases by job id, waiting with a deadline, opening on first use; everything else is the store's."""
 
     def __init__(self, jobs: JobStore, rules: KeepingRules, clock: Clock) -> None:
         self._jobs = jobs
         self._rules = rules
         self._clock = clock
-        self._tokens: dict[UUID, int] = {}
-        self._lost: set[UUID] = set()
+        self._claims = ClaimTokens()
         self._is_open = False
         self._closings = 0
         self._opening = asyncio.Lock()
@@ -70,8 +66,7 @@ class StoredJobQueue(JobQueueAdapter):
                 return
             self._is_open = False
             self._closings += 1
-            self._tokens.clear()
-            self._lost.clear()
+            self._claims.settle_all()
             await self._jobs.close()
         # the next user may live in another event loop
         self._opening = asyncio.Lock()
@@ -123,10 +118,9 @@ class StoredJobQueue(JobQueueAdapter):
     ) -> list[bool]:
         await self.initialize()
         stored = results or {}
-        completions = [Completion(self._holding(job_id), stored.get(job_id)) for job_id in job_ids]
+        completions = [Completion(self._claims.holding(job_id), stored.get(job_id)) for job_id in job_ids]
         answers = await self._jobs.complete(completions)
-        for completion in completions:
-            self._forget(completion.holding)
+        self._claims.settle(completion.holding for completion in completions)
         return answers
 
     @override
@@ -140,32 +134,34 @@ class StoredJobQueue(JobQueueAdapter):
     ) -> bool:
         await self.initialize()
         rejection = Rejection(
-            holding=self._holding(job_id),
+            holding=self._claims.holding(job_id),
             requeue=requeue,
             error_message=storable(error_message),
             retry_at=None if retry_at is None else in_utc(retry_at),
         )
         answer = await self._jobs.reject(rejection)
-        self._forget(rejection.holding)
+        self._claims.settle([rejection.holding])
         return answer
 
     @override
     async def release(self, job_id: UUID, *, available_at: datetime | None = None) -> bool:
         await self.initialize()
-        holding = self._holding(job_id)
+        holding = self._claims.holding(job_id)
         answer = await self._jobs.release(holding, None if available_at is None else in_utc(available_at))
-        self._forget(holding)
+        self._claims.settle([holding])
         return answer
 
     @override
     async def heartbeat(self) -> frozenset[UUID]:
-        held = {job_id: token for job_id, token in self._tokens.items() if job_id not in self._lost}
+        held = self._claims.held()
         if not held:
             return frozenset()
         await self.initialize()
-        # a job may have been answered, or claimed anew, while the store looked
-        lost = frozenset(job_id for job_id in await self._jobs.extend(held) if self._tokens.get(job_id) == held[job_id])
-        self._lost |= lost
+        gone = await self._jobs.extend(held)
+        # some were answered, or claimed anew, while the store looked
+        now_held = self._claims.held()
+        lost = frozenset(job_id for job_id in gone if now_held.get(job_id) == held[job_id])
+        self._claims.settle(Holding(job_id, held[job_id]) for job_id in lost)
         return lost
 
     @override
@@ -223,15 +219,5 @@ class StoredJobQueue(JobQueueAdapter):
         await self._jobs.set_paused(queue_name, paused=False)
 
     def _keep(self, claim: Claim) -> Job:
-        self._tokens[claim.job.id] = claim.token
-        self._lost.discard(claim.job.id)
+        self._claims.add(claim)
         return claim.job
-
-    def _holding(self, job_id: UUID) -> Holding:
-        return Holding(job_id, self._tokens.get(job_id))
-
-    def _forget(self, holding: Holding) -> None:
-        """Drop the token that was answered, unless the job was claimed anew meanwhile."""
-        if holding.token is not None and self._tokens.get(holding.job_id) == holding.token:
-            del self._tokens[holding.job_id]
-            self._lost.discard(holding.job_id)

@@ -1,0 +1,46 @@
+"""Which claims an adapter has, and had."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from uuid import UUID
+
+from portico.adapters.job_store import Claim, Holding
+
+_PAST_CLAIMS = 10_000
+
+
+class ClaimTokens:
+    """Tokens by job id, so that the port's answers need no more than the id.
+
+    The latest of those that were answered or lost are kept too: a late or repeated answer shows its old token and
+    changes nothing, where without one it would be taken for an operator's.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[UUID, int] = {}
+        self._past: OrderedDict[UUID, int] = OrderedDict()
+
+    def add(self, claim: Claim) -> None:
+        """The job was claimed."""
+        self._held[claim.job.id] = claim.token
+        self._past.pop(claim.job.id, None)
+
+    def holding(self, job_id: UUID) -> Holding:
+        """Return what an answer shows: the token of the latest claim here, if there was any."""
+        return Holding(job_id, self._held.get(job_id, self._past.get(job_id)))
+
+    def held(self) -> dict[UUID, int]:
+        """Return the claims that are neither answered nor lost."""
+        return dict(self._held)
+
+    def settle(self, holdings: Iterable[Holding]) -> None:
+        """These claims are over, except where the job was claimed anew meanwhile."""
+        for holding in holdings:
+            if holding.token is not None and self._held.get(holding.job_id) == holding.token:
+                self._past[holding.job_id] = self._held.pop(holding.job_id)
+        while len(self._past) > _PAST_CLAIMS:
+            self._past.popitem(last=False)
+
+    def settle_all(self) -> None:
+        """Everything was given back."""
+        self.settle([Holding(job_id, token) for job_id, token in self._held.items()])

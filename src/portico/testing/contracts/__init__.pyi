@@ -1,0 +1,4 @@
+from portico.testing.contracts.event_inbox import EventInboxContract as EventInboxContract
+from portico.testing.contracts.job_queue import JobQueueContract as JobQueueContract
+from portico.testing.contracts.job_trigger import JobTriggerContract as JobTriggerContract
+from portico.testing.contracts.trigger_store import TriggerStoreContract as TriggerStoreContract

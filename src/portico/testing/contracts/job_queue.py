@@ -1,0 +1,18 @@
+"""What every queue adapter promises; subclass it, and your adapter is tested."""
+
+from portico.testing.contracts.queue_suite.claims import Claims
+from portico.testing.contracts.queue_suite.keys import Keys
+from portico.testing.contracts.queue_suite.leases import Leases
+from portico.testing.contracts.queue_suite.life_cycle import LifeCycle
+from portico.testing.contracts.queue_suite.operations import Operations
+from portico.testing.contracts.queue_suite.sharing import Sharing
+
+
+class JobQueueContract(LifeCycle, Claims, Keys, Leases, Operations, Sharing):
+    """Subclass as ``class TestMyQueue(JobQueueContract)`` and give `make_queue`, which may be a coroutine.
+
+    An adapter that is SHARED also gives `make_second_queue`. One that takes a clock sets `self.clock` to a
+    `portico.testing.FakeClock` (in an autouse fixture, new for each test) and passes it on: then nothing waits for
+    real, and what takes days is tested too. Tests of what an adapter does not claim in its `capabilities` are
+    skipped; pytest and pytest-asyncio must be installed.
+    """

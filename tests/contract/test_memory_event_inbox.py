@@ -1,0 +1,12 @@
+"""The inbox in memory keeps the promises of every inbox."""
+
+from typing_extensions import override
+
+from portico.adapters.store.memory.event_inbox import MemoryEventInbox
+from portico.testing.contracts import EventInboxContract
+
+
+class TestMemoryEventInbox(EventInboxContract):
+    @override
+    def make_inbox(self) -> MemoryEventInbox:
+        return MemoryEventInbox()

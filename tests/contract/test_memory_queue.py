@@ -1,0 +1,26 @@
+"""The queue in memory keeps the promises of every queue."""
+
+from datetime import UTC, datetime
+
+import pytest
+from typing_extensions import override
+
+from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
+from portico.testing import FakeClock
+from portico.testing.contracts import JobQueueContract
+
+
+class TestMemoryQueue(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def time(self) -> None:
+        self.clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
+
+    @override
+    def make_queue(self) -> MemoryJobQueueAdapter:
+        return MemoryJobQueueAdapter(clock=self.clock)
+
+
+class TestMemoryQueueOnTheSystemClock(JobQueueContract):
+    @override
+    def make_queue(self) -> MemoryJobQueueAdapter:
+        return MemoryJobQueueAdapter(lease_seconds=0.2)

@@ -1,0 +1,40 @@
+"""The queue in an SQLite file keeps the promises of every queue."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.testing import FakeClock
+from portico.testing.contracts import JobQueueContract
+
+
+class TestSqliteQueue(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def file(self, tmp_path: Path) -> None:
+        self.url = f"sqlite:///{tmp_path}/jobs.db"
+        self.clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
+
+    @override
+    def make_queue(self) -> DatabaseJobQueueAdapter:
+        return DatabaseJobQueueAdapter(self.url, clock=self.clock)
+
+    @override
+    def make_second_queue(self) -> DatabaseJobQueueAdapter:
+        return self.make_queue()
+
+
+class TestSqliteQueueOnTheSystemClock(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def file(self, tmp_path: Path) -> None:
+        self.url = f"sqlite:///{tmp_path}/jobs.db"
+
+    @override
+    def make_queue(self) -> DatabaseJobQueueAdapter:
+        return DatabaseJobQueueAdapter(self.url, lease_seconds=0.2, durability="power")
+
+    @override
+    def make_second_queue(self) -> DatabaseJobQueueAdapter:
+        return self.make_queue()
