@@ -89,9 +89,9 @@ class ScheduleConfig:
 
 
 def _ticks_after(ticks: Ticks, instant: datetime) -> Iterator[datetime]:
-    following: datetime | None = instant
-    while (following := ticks.next_after(following)) is not None:
+    while (following := ticks.next_after(instant)) is not None:
         yield following
+        instant = following
 
 
 def _digest(facts: list[Any]) -> str:

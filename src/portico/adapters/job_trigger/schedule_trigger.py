@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from copy import deepcopy
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from typing_extensions import override
 
@@ -91,8 +92,8 @@ class ScheduleTrigger(BaseTrigger):
         return self._schedules
 
     @property
+    @override
     def queue_names(self) -> frozenset[str]:
-        """The queues that jobs are sent to."""
         return frozenset(schedule.queue_name for schedule in self._schedules)
 
     def next_fire(self) -> datetime | None:
@@ -123,6 +124,10 @@ class ScheduleTrigger(BaseTrigger):
                 "scheduled_for": tick.astimezone(UTC).isoformat(),
             },
         )
+
+    @override
+    def _settings(self) -> dict[str, Any]:
+        return {"schedules": len(self._schedules)}
 
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
