@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from structlog.testing import capture_logs
 from typing_extensions import override
 
-from portico.adapters.job_trigger import database_polling_trigger
+from portico.adapters.job_trigger.database_polling_trigger import DatabasePollingTrigger
 from portico.exceptions import DatabaseError
 from portico.ports.job_creator import JobCreator
 from portico.ports.job_trigger import JobTrigger
@@ -130,7 +130,7 @@ class ListedPollingTrigger(PendingItems, JobTrigger):
         await self._mark_as_queued(item.id)
 
 
-class OwnPollingTrigger(PendingItems, database_polling_trigger.DatabasePollingTrigger):
+class OwnPollingTrigger(PendingItems, DatabasePollingTrigger):
     """The package's trigger with the reader's hooks."""
 
 
