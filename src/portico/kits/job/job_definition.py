@@ -150,7 +150,7 @@ def job(
 
 
 def _require_plain_function(function: object) -> None:
-    if not inspect.isroutine(function):
+    if not (inspect.isfunction(function) or inspect.ismethod(function)):
         message = f"@job belongs on a function, not on {function!r}"
         raise ConfigurationError(message)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

@@ -30,7 +30,7 @@ class Success:
     @property
     def is_storable(self) -> bool:
         """Whether the result is small enough to be kept with the job."""
-        return self.result is None or len(json.dumps(self.result).encode()) <= MAX_RESULT_BYTES
+        return self.result is None or len(json.dumps(self.result, separators=(",", ":"))) <= MAX_RESULT_BYTES
 
 
 @dataclass(frozen=True)

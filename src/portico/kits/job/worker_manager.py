@@ -181,6 +181,8 @@ class WorkerManager(Service):
             logger.error("job_run_broke", exc_info=error, **run.context.log_fields())
 
     async def _work_off(self, run: JobRun) -> None:
+        if run.lease_lost.is_set():
+            return
         if not self._accepts_work:
             await self._answers.give_back(run, "the worker stopped before the job began")
         elif run.handler is None:
@@ -255,6 +257,16 @@ class WorkerManager(Service):
         while self._runs:
             await self._clock.sleep((self._lease_seconds or 0) / 3)
             await self._beat()
+
+    @override
+    def _on_started(self) -> None:
+        logger.info(
+            "worker_started", worker=self._name, queues=list(self._queue_names), handlers=sorted(self._handlers)
+        )
+
+    @override
+    def _on_stopped(self) -> None:
+        logger.info("worker_stopped", worker=self._name)
 
     @override
     def _on_backoff(self, label: str, error: Exception, delay_seconds: float) -> None:

@@ -313,6 +313,7 @@ def _refused() -> list[Any]:
         pytest.param(unreadable, "cannot be read from JSON", id="unreadable"),
         pytest.param(_generator, "generator", id="generator"),
         pytest.param(Email, "belongs on a function", id="class"),
+        pytest.param(len, "belongs on a function", id="builtin"),
         pytest.param(functools.partial(args), "belongs on a function", id="partial"),
     ]
 
