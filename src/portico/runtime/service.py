@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from portico.exceptions import ConfigurationError, ConflictError, PorticoError
 from portico.ports.clock import Clock
@@ -28,6 +28,9 @@ class Service:
     Whatever must not be cut in two stands in ``with self._work():``; `stop` first refuses new work, then waits for work
     under way up to `grace_seconds`, then cancels the loops, then closes the stack in reverse order.
     """
+
+    _backoff_event: ClassVar[str] = "service_task_failed"
+    """The log event of a loop that raised and will run again."""
 
     def __init__(
         self,
@@ -191,7 +194,7 @@ class Service:
 
     def _on_backoff(self, label: str, error: Exception, delay_seconds: float) -> None:
         logger.error(
-            "service_task_failed",
+            self._backoff_event,
             service=self._name,
             task=label,
             error=describe(error),
