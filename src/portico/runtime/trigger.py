@@ -1,5 +1,6 @@
 """What every trigger shares: its life, its health, and the one way from an event to a job."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from portico.runtime.service import Service, describe
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
+
+_LONGEST_IDENTITY = 400
 
 _COUNTED = "_portico_counted"
 
@@ -168,6 +171,9 @@ class BaseTrigger(Service, JobTrigger):
 
     def _key(self, job_type: str, identity: str) -> str:
         """Return the idempotency key of the event that `identity` names at its source."""
+        if len(identity) > _LONGEST_IDENTITY:
+            # a path may have 4,096 characters, and an index of PostgreSQL takes 2,704 bytes
+            identity = f"sha256-{hashlib.sha256(identity.encode(errors='surrogatepass')).hexdigest()}"
         return f"{self._name}:{job_type}:{identity}"
 
     def _count(self, job: Job) -> None:

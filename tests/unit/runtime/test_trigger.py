@@ -167,3 +167,9 @@ async def test_no_log_line_holds_the_payload(trigger: ProbeTrigger) -> None:
         await trigger._process(EVENT, refuse)
         await trigger._process(EVENT, request_of)
     assert "secret" not in str(logs)
+
+
+async def test_a_long_identity_makes_a_short_key_that_differs_with_it(trigger: ProbeTrigger) -> None:
+    keys = {trigger._key("t", identity) for identity in ("a" * 4_000, "a" * 4_001, "b", "\udc80" * 500)}
+    assert len(keys) == 4
+    assert all(key.startswith("probe:t:") and len(key) < 500 for key in keys)
