@@ -151,3 +151,24 @@ async def test_a_thread_that_never_ends_does_not_keep_the_process(workers: Worke
 
     assert await asyncio.to_thread(worker.wait, 10) == 0
     await queue.close()
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_slept_through_its_lease_changes_nothing_when_it_wakes(workers: Workers) -> None:
+    queue = DatabaseJobQueueAdapter(workers.url)
+    service = JobService(queue)
+    created = await service.create_job("slow", {})
+    sleeper = workers.start()
+    await workers.noted("slow 1")
+
+    sleeper.send_signal(signal.SIGSTOP)
+    workers.start()
+    done = await _ended(service, created)
+    sleeper.send_signal(signal.SIGCONT)
+    sleeper.send_signal(signal.SIGTERM)
+
+    assert await asyncio.to_thread(sleeper.wait, 10) == 0
+    assert (done.status, done.crash_count) == (JobStatus.COMPLETED, 1)
+    assert await service.get_job(created.id) == done
+    assert workers.lines() == ["slow 1", "slow 2"]
+    await queue.close()

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portico.exceptions import ValidationError
@@ -26,6 +26,7 @@ NOT_JSON = st.sampled_from(
 KEYS = st.sampled_from(["a", "items", "odd name", "1", "ü"])
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_what_json_gives_back_unchanged_passes(value: Any) -> None:
     assert json.loads(json.dumps(value)) == value
@@ -33,6 +34,7 @@ def test_what_json_gives_back_unchanged_passes(value: Any) -> None:
     require_json(value)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_refusal_names_a_place_that_exists(data: st.DataObject) -> None:
     bad = data.draw(NOT_JSON)

@@ -48,8 +48,11 @@ class Failure:
     @property
     def place(self) -> str | None:
         """Where it was raised, as ``file:line function``; None for an error that was returned."""
-        frames = traceback.extract_tb(self.error.__traceback__)
-        return f"{frames[-1].filename}:{frames[-1].lineno} {frames[-1].name}" if frames else None
+        places = [(frame.f_code, line) for frame, line in traceback.walk_tb(self.error.__traceback__)]
+        if not places:
+            return None
+        code, line = places[-1]
+        return f"{code.co_filename}:{line} {code.co_name}"
 
 
 Outcome = Success | Failure

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
@@ -30,6 +30,7 @@ class JumpingClock(Clock):
         raise NotImplementedError
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-100_000, 100_000), min_size=2, max_size=200))
 def test_ids_only_grow_whatever_the_clock_does(jumps: list[int]) -> None:
     ids = JobIds(JumpingClock(jumps))

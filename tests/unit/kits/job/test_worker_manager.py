@@ -188,7 +188,10 @@ async def test_a_job_has_its_own_retry_policy(
     await service.create_job("fails", {})
     await start_worker(fails, retry_policy=NO_JITTER)
 
-    assert next(entry for entry in logs if entry["event"] == "job_retrying")["retry_in"] == 100
+    entry = next(entry for entry in logs if entry["event"] == "job_retrying")
+    assert entry["retry_in"] == 100
+    assert entry["at"].startswith(f"{__file__}:")
+    assert entry["at"].endswith(" fails")
 
 
 @pytest.mark.parametrize(
