@@ -64,6 +64,11 @@ class ScheduleConfig:
             object.__setattr__(self, "schedule_id", _DerivedId(_digest(facts)))
         _require_name("schedule_id", self.schedule_id)
 
+    @property
+    def when(self) -> str:
+        """The timetable as it was written, for a human."""
+        return f"every {self.every:g} s" if self.every is not None else f"{self.cron} {self.timezone}"
+
     def ticks(self) -> Ticks:
         """Return when it fires."""
         zone = _zone(self.timezone)

@@ -115,6 +115,16 @@ class FileTrigger(PollingTrigger):
         self._ended: threading.Event
         self._threads: Executor
 
+    @property
+    @override
+    def summary(self) -> str:
+        return f"{self.watch_path}  -> {self.config.job_type}"
+
+    @property
+    @override
+    def queue_names(self) -> frozenset[str]:
+        return frozenset({self.config.queue_name})
+
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)

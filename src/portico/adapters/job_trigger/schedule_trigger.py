@@ -93,6 +93,14 @@ class ScheduleTrigger(BaseTrigger):
 
     @property
     @override
+    def summary(self) -> str:
+        first, *others = [f"{schedule.when}  -> {schedule.job_type}" for schedule in self._schedules] or [
+            "no schedules"
+        ]
+        return f"{first} and {len(others)} more" if others else first
+
+    @property
+    @override
     def queue_names(self) -> frozenset[str]:
         return frozenset(schedule.queue_name for schedule in self._schedules)
 
