@@ -147,18 +147,11 @@ class WebhookTrigger(ReceivingTrigger):
         """Count, log and record a request that got no job."""
         job_type = None if request is None else shown(request.job_type)
         if answer.status_code >= _SERVER_ERROR:
-            self._failed(error)
-            # frames without the message and without locals: both may hold the payload
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            logger.error(
-                "webhook_job_creation_failed",
-                trigger=self._name,
-                job_type=job_type,
-                error=describe(error),
-                traceback=frames,
-            )
+            self._settle_failure(error, job_type)
             return
-        reason = answer.detail if isinstance(answer, Told) else f"HTTP {answer.status_code}"
+        # the words of an overridden endpoint may hold the payload
+        is_ours = isinstance(answer, Told) or request is None
+        reason = answer.detail if is_ours else f"HTTP {answer.status_code}"
         logger.warning(
             "invalid_webhook_request",
             trigger=self._name,
@@ -170,6 +163,17 @@ class WebhookTrigger(ReceivingTrigger):
             self._refuse_for_now()
         else:
             await self._refuse(event, reason)
+
+    def _settle_failure(self, error: Exception, job_type: str | None) -> None:
+        self._failed(error)
+        logger.error(
+            "webhook_job_creation_failed",
+            trigger=self._name,
+            job_type=job_type,
+            error=describe(error),
+            # frames without the message and without locals: both may hold the payload
+            traceback="".join(traceback.format_tb(error.__traceback__)),
+        )
 
     def _count_once(self, job: Job | None) -> None:
         """Count what an overridden endpoint created without `super()`."""

@@ -1,0 +1,129 @@
+"""The webhook trigger on a real server."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from portico.adapters.job_trigger.webhook_trigger import WebhookConfig, WebhookTrigger
+from portico.testing import RecordingJobCreator
+
+pytestmark = pytest.mark.asyncio
+
+JOB = {"job_type": "email.send", "payload": {"recipient": "user@example.com"}}
+CONFIG = WebhookConfig(allowed_job_types=["email.send"], body_timeout_seconds=0.2, max_body_bytes=100_000)
+
+
+@asynccontextmanager
+async def _serving(creator: RecordingJobCreator) -> AsyncIterator[int]:
+    """Yield the port of a server with a running trigger."""
+    trigger = WebhookTrigger(creator, CONFIG)
+    app = FastAPI()
+    app.include_router(trigger.router)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve([listener]))
+    await trigger.start()
+    try:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
+        await trigger.stop()
+
+
+async def _answers(port: int, request: bytes) -> list[bytes]:
+    """Return the status lines that the server sends until it is silent or gone."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        await writer.drain()
+        received = b""
+        while chunk := await asyncio.wait_for(reader.read(65_536), 1.0):
+            received += chunk
+    except (TimeoutError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+    return [line for line in received.split(b"\r\n") if line.startswith(b"HTTP/1.1")]
+
+
+def _request(headers: list[bytes], body: bytes) -> bytes:
+    start = b"POST /webhooks/jobs HTTP/1.1\r\nHost: portico.test\r\nConnection: close"
+    return b"\r\n".join([start, b"Content-Type: application/json", *headers]) + b"\r\n\r\n" + body
+
+
+async def test_calls_over_a_socket_become_jobs() -> None:
+    creator = RecordingJobCreator()
+
+    async with _serving(creator) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        responses = await asyncio.gather(*(client.post("/webhooks/jobs", json=JOB) for _ in range(20)))
+
+    assert [response.status_code for response in responses] == [202] * 20
+    assert {response.json()["job_id"] for response in responses} == {str(job.id) for job in creator.jobs}
+
+
+async def test_half_a_body_and_then_silence_is_told_in_time() -> None:
+    creator = RecordingJobCreator()
+
+    async with _serving(creator) as port:
+        answers = await _answers(port, _request([b"Content-Length: 1000"], b'{"job_type": "email.send"'))
+
+    assert [answer[:13] for answer in answers] == [b"HTTP/1.1 408 "]
+    assert creator.jobs == []
+
+
+async def test_a_chunked_body_beyond_the_limit_is_told() -> None:
+    creator = RecordingJobCreator()
+    chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
+
+    async with _serving(creator) as port:
+        answers = await _answers(port, _request([b"Transfer-Encoding: chunked"], chunk * 20))
+
+    assert [answer[:13] for answer in answers[:1]] == [b"HTTP/1.1 413 "]
+    assert creator.jobs == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [b"Content-Length: 10"],
+        [b"Content-Length: -1"],
+        [b"Content-Length: 75", b"Content-Length: 10"],
+        [b"Transfer-Encoding: chunked", b"Content-Length: 75"],
+        [b"Transfer-Encoding: gzip, chunked"],
+    ],
+)
+async def test_a_length_that_lies_never_makes_two_jobs(headers: list[bytes]) -> None:
+    creator = RecordingJobCreator()
+
+    async with _serving(creator) as port:
+        answers = await _answers(port, _request(headers, json.dumps(JOB).encode() * 2))
+
+    assert not [answer for answer in answers if b" 500 " in answer]
+    assert len(creator.jobs) <= 1
+
+
+async def test_a_caller_that_hangs_up_leaves_no_job(capfd: pytest.CaptureFixture[str]) -> None:
+    creator = RecordingJobCreator()
+
+    async with _serving(creator) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(_request([b"Content-Length: 1000"], b'{"job_type"'))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            assert (await client.post("/webhooks/jobs", json=JOB)).status_code == 202
+
+    assert len(creator.jobs) == 1
+    assert "Traceback" not in capfd.readouterr().err
