@@ -72,9 +72,9 @@ async def test_a_batch_with_an_invalid_request_creates_nothing() -> None:
 @pytest.mark.asyncio
 async def test_it_refuses_what_a_job_service_refuses() -> None:
     creator = RecordingJobCreator()
-    unknown: dict[str, Any] = {"prioritiy": 1}
+    unknown: dict[str, Any] = {"prio": 1}
 
-    with pytest.raises(TypeError, match="prioritiy"):
+    with pytest.raises(TypeError, match="prio"):
         await creator.create_job("a", {}, **unknown)
     with pytest.raises(ValidationError):
         await creator.create_job("", {})

@@ -146,6 +146,7 @@ class JobAnswers:
                 await sleep_unless(self._clock, _STORE_BACKOFF.delay_seconds(failures), run.lease_lost)
             else:
                 self._outage.end()
+                run.is_answered = True
                 if not is_heard:
                     # after a failure the first try may have been heard without our knowing
                     logger.warning("job_answer_ignored", failures=failures, **run.context.log_fields())

@@ -40,6 +40,8 @@ class JobRun:
     lease_lost: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     phase: RunPhase = RunPhase.ANSWER
+    is_answered: bool = False
+    """True once the queue has heard how it ended; then somebody may claim the job anew."""
 
     @property
     def is_threaded(self) -> bool:
@@ -48,6 +50,8 @@ class JobRun:
 
     def lose_lease(self) -> None:
         """Another worker may have the job now: stop, and answer nothing."""
+        if self.is_answered:
+            return
         self.lease_lost.set()
         self.interrupt()
         logger.warning("job_lease_lost", **self.context.log_fields())

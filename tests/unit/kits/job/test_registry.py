@@ -77,7 +77,7 @@ def test_an_unknown_type_has_a_hint_only_when_something_is_near() -> None:
     registry = HandlerRegistry([make_report])
 
     with pytest.raises(UnknownJobTypeError, match=r"did you mean 'report\.make'"):
-        registry.require("report.mkae")
+        registry.require("report.makes")
     with pytest.raises(UnknownJobTypeError) as caught:
         registry.require("zzz")
     assert "did you mean" not in str(caught.value)

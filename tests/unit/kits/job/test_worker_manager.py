@@ -178,6 +178,18 @@ async def test_a_retry_that_succeeds_ends_well(
     assert (done.status, done.retry_count, done.error_message) == (JobStatus.COMPLETED, 1, None)
 
 
+async def test_a_job_that_is_retried_at_once_is_not_taken_for_lost(
+    start_worker: StartWorker, service: JobService, clock: FakeClock, logs: list[Any]
+) -> None:
+    created = [await service.create_job("recorded", {}, max_retries=20) for _ in range(5)]
+
+    await start_worker(Recorder(*[RuntimeError("x")] * 100), retry_policy=RetryPolicy(base_delay=0))
+    await clock.advance(1)
+
+    assert {(await _get(service, job)).status for job in created} == {JobStatus.COMPLETED}
+    assert events(logs, "job_lease_lost", "job_answer_ignored") == []
+
+
 async def test_a_job_has_its_own_retry_policy(
     start_worker: StartWorker, service: JobService, clock: FakeClock, logs: list[Any]
 ) -> None:
