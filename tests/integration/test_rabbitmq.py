@@ -1,7 +1,7 @@
 import asyncio
 import socket
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,11 +11,11 @@ from typing_extensions import override
 from portico.adapters.job_trigger.rabbitmq_trigger import RabbitMQMessage, RabbitMQTrigger
 from portico.exceptions import ConfigurationError, DatabaseError, ExternalServiceError
 from portico.ports.event_inbox import EventOutcome
-from portico.ports.job import Job
 from portico.ports.job_trigger import TriggerState
 from portico.runtime.memory_state import MemoryEventInbox
 from portico.testing import RecordingJobCreator
 from tests.brokers import Broker, CuttableWire
+from tests.triggers import SlowJobCreator, running, until
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.server("rabbitmq")]
 MAPPING = {"user.created": "email.welcome"}
@@ -57,7 +57,7 @@ async def test_a_message_is_mapped_to_a_job(broker: Broker, rabbitmq_url: str, c
 
 
 async def test_a_message_is_acknowledged_only_after_its_job_exists(broker: Broker, rabbitmq_url: str) -> None:
-    creator = SlowCreator()
+    creator = SlowJobCreator()
     queue = broker.new_queue()
     trigger = RabbitMQTrigger(creator, rabbitmq_url, queue, MAPPING)
     await trigger.start()
@@ -188,7 +188,7 @@ async def test_it_survives_a_restart_of_the_broker(
 async def test_a_creation_under_way_when_the_connection_breaks_is_left_to_the_redelivery(
     broker: Broker, wire: CuttableWire
 ) -> None:
-    creator = SlowCreator()
+    creator = SlowJobCreator()
     queue = broker.new_queue()
     trigger = RabbitMQTrigger(creator, wire.url, queue, MAPPING)
     async with running(trigger):
@@ -358,37 +358,7 @@ class SelfAnsweringTrigger(RabbitMQTrigger):
             await self.job_creator.create_job(job_type="raw", payload={})
 
 
-class SlowCreator(RecordingJobCreator):
-    def __init__(self) -> None:
-        super().__init__()
-        self.reached = asyncio.Event()
-        self.may_finish = asyncio.Event()
-
-    @override
-    async def create_job(self, *args: Any, **kwargs: Any) -> Job:
-        self.reached.set()
-        await self.may_finish.wait()
-        return await super().create_job(*args, **kwargs)
-
-
 class BrokenInbox(MemoryEventInbox):
     @override
     async def record(self, event: Any) -> None:
         raise DatabaseError("the disk is full")
-
-
-class running:  # noqa: N801 - reads as `async with running(trigger)`
-    def __init__(self, trigger: RabbitMQTrigger) -> None:
-        self._trigger = trigger
-
-    async def __aenter__(self) -> None:
-        await self._trigger.start()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._trigger.stop()
-
-
-async def until(holds: Callable[[], bool], timeout_seconds: float = 10) -> None:
-    async with asyncio.timeout(timeout_seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
