@@ -44,10 +44,10 @@ async def _serving(creator: RecordingJobCreator) -> AsyncIterator[int]:
 async def _answers(port: int, request: bytes) -> list[bytes]:
     """Return the status lines that the server sends until it is silent or gone."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    received = b""
     try:
         writer.write(request)
         await writer.drain()
-        received = b""
         while chunk := await asyncio.wait_for(reader.read(65_536), 1.0):
             received += chunk
     except (TimeoutError, ConnectionError):

@@ -24,7 +24,7 @@ from portico.ports.trigger_store import TriggerStore
 from portico.runtime.events import Event
 from portico.runtime.intake.allow_list import AllowList
 from portico.runtime.intake.json_payload import require_json_payload
-from portico.runtime.intake.names import shown
+from portico.runtime.intake.names import require_job_type_of_sane_length, shown
 from portico.runtime.intake.payload_schema import PayloadSchemas
 from portico.runtime.intake.priority import PriorityMap
 from portico.runtime.intake.rate_limit import RateLimit
@@ -38,6 +38,7 @@ __all__ = ["WebhookConfig", "WebhookJobRequest", "WebhookTrigger"]
 logger = get_logger(__name__)
 
 _SERVER_ERROR = 500
+_SHOWN_FRAMES = 20
 # the same request may pass later: these say nothing about the event
 _FOR_NOW = frozenset({408, 429})
 
@@ -79,6 +80,7 @@ class WebhookTrigger(ReceivingTrigger):
         self.config = config or WebhookConfig()
         self._steps: tuple[IntakeStep, ...] = (
             AllowList(self.config.allowed_job_types),
+            require_job_type_of_sane_length,
             require_json_payload,
             PayloadSchemas(payload_schemas or {}),
             PriorityMap(priority_map or {}),
@@ -172,7 +174,7 @@ class WebhookTrigger(ReceivingTrigger):
             job_type=job_type,
             error=describe(error),
             # frames without the message and without locals: both may hold the payload
-            traceback="".join(traceback.format_tb(error.__traceback__)),
+            traceback="".join(traceback.format_tb(error.__traceback__, limit=-_SHOWN_FRAMES)),
         )
 
     def _count_once(self, job: Job | None) -> None:

@@ -12,6 +12,7 @@ from portico.exceptions import AuthorizationError, ConfigurationError, RateLimit
 from portico.ports.job_creator import JobRequest
 from portico.runtime.intake.allow_list import AllowList
 from portico.runtime.intake.json_payload import require_json_payload
+from portico.runtime.intake.names import require_job_type_of_sane_length
 from portico.runtime.intake.payload_schema import PayloadSchemas
 from portico.runtime.intake.priority import PriorityMap
 from portico.runtime.intake.rate_limit import RateLimit
@@ -82,6 +83,17 @@ async def test_changing_the_list_afterwards_changes_nothing() -> None:
 
     with pytest.raises(AuthorizationError):
         await step(_request("account.delete"))
+
+
+@pytest.mark.parametrize(("length", "passes"), [(0, False), (1, True), (255, True), (256, False)])
+async def test_a_type_is_as_long_as_a_name(length: int, passes: bool) -> None:  # noqa: FBT001 - a column of a table
+    request = _request("x" * length)
+
+    if passes:
+        assert await require_job_type_of_sane_length(request) is request
+        return
+    with pytest.raises(ValidationError, match="1 to 255 characters"):
+        await require_job_type_of_sane_length(request)
 
 
 # --- JSON
