@@ -1,4 +1,7 @@
-"""Executing the Python blocks of a page: one module, one event loop, top to bottom."""
+"""Executing the Python blocks of a page: one module, one event loop, top to bottom.
+
+A block that begins with a file's name (``# app.py``) is also written to it, so that later blocks import it.
+"""
 
 import ast
 import asyncio
@@ -19,9 +22,16 @@ async def run_blocks(blocks: Iterable[Block], path: Path, module: ModuleType) ->
     try:
         async with asyncio.timeout(PAGE_TIMEOUT_SECONDS):
             for block in blocks:
+                write_file(block, Path())
                 await _run(block, path, module)
     finally:
         await _stop_all(module)
+
+
+def write_file(block: Block, folder: Path) -> None:
+    """Put a block that names a file there."""
+    if block.file_name is not None:
+        (folder / block.file_name).write_text(block.text)
 
 
 async def _run(block: Block, path: Path, module: ModuleType) -> None:

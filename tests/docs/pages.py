@@ -13,6 +13,7 @@ _HEADING = re.compile(r"^#{1,6} +(?P<text>.+?) *#*$")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _INLINE_CODE = re.compile(r"`[^`]*`")
 _NEEDS = re.compile(r"^# needs: (?P<servers>.+)$")
+_FILE_NAME = re.compile(r"^# (?P<name>\w+\.py)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,18 @@ class Block:
     @property
     def servers(self) -> frozenset[str]:
         """What a first line ``# needs: rabbitmq, postgresql`` names."""
-        needs = _NEEDS.match(self.text.partition("\n")[0])
+        needs = _NEEDS.match(self._first)
         return frozenset(re.split(r"[,\s]+", needs["servers"].strip())) if needs else frozenset()
+
+    @property
+    def file_name(self) -> str | None:
+        """What a first line ``# app.py`` says: the reader puts the block into that file."""
+        named = _FILE_NAME.match(self._first)
+        return named["name"] if named else None
+
+    @property
+    def _first(self) -> str:
+        return self.text.partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,11 @@ class Page:
     @property
     def servers(self) -> frozenset[str]:
         return frozenset[str]().union(*(block.servers for block in self.blocks if block.runs))
+
+    @property
+    def test_files(self) -> list[str]:
+        """The files of tests that the reader is shown."""
+        return [block.file_name for block in self.blocks if block.file_name and block.file_name.startswith("test_")]
 
     @property
     def links(self) -> list[str]:

@@ -12,7 +12,7 @@ import structlog
 
 from portico.cli.main import application
 from tests.docs.commands import Command, commands_of
-from tests.docs.execution import run_blocks
+from tests.docs.execution import run_blocks, write_file
 from tests.docs.pages import ROOT, Page, all_pages, documentation
 
 NOT_RUN_AT_MOST = 3
@@ -37,8 +37,11 @@ def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleTy
     module = ModuleType("documented")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     yield module
     structlog.reset_defaults()
+    for file in tmp_path.glob("*.py"):
+        sys.modules.pop(file.stem, None)
 
 
 @pytest.mark.parametrize(("page", "servers"), list(_pages_to_run()))
@@ -47,6 +50,17 @@ async def test_the_python_of_a_page_runs(page: Page, servers: frozenset[str], mo
     blocks = [block for block in page.blocks if block.runs and block.servers <= servers]
 
     await run_blocks(blocks, page.path, module)
+
+
+@pytest.mark.parametrize("page", [page for page in documentation() if page.test_files], ids=lambda page: page.name)
+def test_the_tests_that_a_page_shows_pass(page: Page, tmp_path: Path) -> None:
+    for block in page.blocks:
+        write_file(block, tmp_path)
+
+    command = [sys.executable, "-m", "pytest", "-q", *page.test_files]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    assert ended.returncode == 0, ended.stdout
 
 
 def test_almost_no_python_is_only_shown() -> None:

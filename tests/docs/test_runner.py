@@ -112,3 +112,16 @@ async def test_what_a_page_leaves_running_is_stopped(tmp_path: Path) -> None:
     await run_blocks(Page(path).blocks, path, module)
 
     assert not vars(module)["service"].is_running
+
+
+@pytest.mark.asyncio
+async def test_a_block_that_names_a_file_is_written_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "page.md"
+    path.write_text("```python\n# test_sums.py\nassert 1 + 1 == 2\n```\n")
+    page = Page(path)
+
+    await run_blocks(page.blocks, path, ModuleType("page"))
+
+    assert (tmp_path / "test_sums.py").read_text() == "# test_sums.py\nassert 1 + 1 == 2\n"
+    assert page.test_files == ["test_sums.py"]
