@@ -2,7 +2,7 @@
 
 from typing_extensions import override
 
-from portico.adapters.store.memory.event_inbox import MemoryEventInbox
+from portico.runtime.memory_state import MemoryEventInbox
 from portico.testing.contracts import EventInboxContract
 
 

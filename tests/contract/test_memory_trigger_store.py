@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from typing_extensions import override
 
-from portico.adapters.store.memory.trigger_store import MemoryTriggerStore
+from portico.runtime.memory_state import MemoryTriggerStore
 from portico.testing import FakeClock
 from portico.testing.contracts import TriggerStoreContract
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from typing_extensions import override
 
 from portico.adapters.claim_tokens import ClaimTokens
-from portico.adapters.documents import storable
 from portico.adapters.job_store import (
     Claim,
     Completion,
@@ -24,6 +23,7 @@ from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_lifecycle import enqueued, in_utc
 from portico.ports.job_queue import JobQueueAdapter, QueueCapability
+from portico.runtime.documents import storable
 
 STORE_CAPABILITIES = frozenset(QueueCapability) - {QueueCapability.DURABLE, QueueCapability.SHARED}
 

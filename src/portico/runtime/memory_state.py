@@ -1,42 +1,39 @@
 """Trigger store and event inbox of a process that was given none; gone with it."""
 
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import dropwhile, islice
+from itertools import count, islice
 from typing import Any
 from uuid import UUID
 
 from typing_extensions import override
 
+from portico.exceptions import ConfigurationError, ResourceNotFoundError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.ports.trigger_store import StoredValue, TriggerStore
 from portico.runtime.clock import SystemClock
+from portico.runtime.documents import decode, encode
 
 DEFAULT_MAX_EVENTS = 1_000
 
 
-@dataclass(frozen=True)
-class _Lease:
-    holder: str
-    expires_at: datetime
-
-
 class MemoryTriggerStore(TriggerStore):
-    """Values and leases in dictionaries."""
+    """Values are kept as text, so that nobody outside holds an object that is stored here."""
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        self._values: dict[str, dict[str, StoredValue]] = {}
-        self._leases: dict[tuple[str, str], _Lease] = {}
+        self._values: dict[str, dict[str, tuple[str, int]]] = {}
+        self._versions = count(1)
+        self._leases: dict[tuple[str, str], tuple[str, datetime]] = {}
 
     @override
-    async def initialize(self) -> None: ...
+    async def initialize(self) -> None:
+        pass
 
     @override
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        pass
 
     @override
     async def now(self) -> datetime:
@@ -44,23 +41,24 @@ class MemoryTriggerStore(TriggerStore):
 
     @override
     async def get(self, trigger: str, key: str) -> StoredValue | None:
-        return self._values.get(trigger, {}).get(key)
+        stored = self._values.get(trigger, {}).get(key)
+        return None if stored is None else _value(stored)
 
     @override
     async def entries(self, trigger: str) -> Mapping[str, StoredValue]:
-        return dict(self._values.get(trigger, {}))
+        return {key: _value(stored) for key, stored in self._values.get(trigger, {}).items()}
 
     @override
     async def compare_and_set(self, trigger: str, key: str, value: Any, *, expected_version: int) -> int | None:
-        if self._version(trigger, key) != expected_version:
-            return None
-        self._put(trigger, key, value)
-        return expected_version + 1
+        text = encode(value, "value")
+        _, version = self._values.get(trigger, {}).get(key, ("", 0))
+        return self._put(trigger, key, text) if version == expected_version else None
 
     @override
     async def put_many(self, trigger: str, values: Mapping[str, Any]) -> None:
-        for key, value in values.items():
-            self._put(trigger, key, value)
+        texts = {key: encode(value, "value") for key, value in values.items()}
+        for key, text in texts.items():
+            self._put(trigger, key, text)
 
     @override
     async def delete_many(self, trigger: str, keys: frozenset[str]) -> None:
@@ -71,46 +69,51 @@ class MemoryTriggerStore(TriggerStore):
     @override
     async def acquire_lease(self, trigger: str, key: str, holder: str, seconds: float) -> bool:
         now = self._clock.now()
-        lease = self._leases.get((trigger, key))
-        if lease is not None and lease.holder != holder and lease.expires_at > now:
+        current, expires_at = self._leases.get((trigger, key), (holder, now))
+        if current != holder and expires_at > now:
             return False
-        self._leases[trigger, key] = _Lease(holder, now + timedelta(seconds=seconds))
+        self._leases[trigger, key] = (holder, now + timedelta(seconds=seconds))
         return True
 
     @override
     async def release_lease(self, trigger: str, key: str, holder: str) -> None:
-        lease = self._leases.get((trigger, key))
-        if lease is not None and lease.holder == holder:
+        if self._leases.get((trigger, key), ("", None))[0] == holder:
             del self._leases[trigger, key]
 
-    def _version(self, trigger: str, key: str) -> int:
-        stored = self._values.get(trigger, {}).get(key)
-        return 0 if stored is None else stored.version
-
-    def _put(self, trigger: str, key: str, value: Any) -> None:
-        version = self._version(trigger, key) + 1
-        self._values.setdefault(trigger, {})[key] = StoredValue(value, version)
+    def _put(self, trigger: str, key: str, text: str) -> int:
+        version = next(self._versions)
+        self._values.setdefault(trigger, {})[key] = (text, version)
+        return version
 
 
 class MemoryEventInbox(EventInbox):
     """The newest events; the oldest give way beyond `max_events`."""
 
     def __init__(self, *, max_events: int = DEFAULT_MAX_EVENTS) -> None:
-        self._events: deque[InboxEvent] = deque(maxlen=max_events)
+        if max_events < 1:
+            message = f"max_events must be at least 1, not {max_events}"
+            raise ConfigurationError(message)
+        self._max_events = max_events
+        self._events: dict[UUID, InboxEvent] = {}
 
     @override
-    async def initialize(self) -> None: ...
+    async def initialize(self) -> None:
+        pass
 
     @override
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        pass
 
     @override
     async def record(self, event: InboxEvent) -> None:
-        self._events.appendleft(event)
+        # an event that is recorded again keeps its place
+        self._events[event.id] = event
+        if len(self._events) > self._max_events:
+            del self._events[next(iter(self._events))]
 
     @override
     async def get(self, event_id: UUID) -> InboxEvent | None:
-        return next((event for event in self._events if event.id == event_id), None)
+        return self._events.get(event_id)
 
     @override
     async def list_events(
@@ -121,15 +124,29 @@ class MemoryEventInbox(EventInbox):
         limit: int = 100,
         before: UUID | None = None,
     ) -> list[InboxEvent]:
-        events = iter(self._events)
+        if before is not None and before not in self._events:
+            message = f"there is no event {before} to list on from"
+            raise ResourceNotFoundError(message)
+        newest_first = reversed(self._events.values())
         if before is not None:
-            events = islice(dropwhile(lambda event: event.id != before, events), 1, None)
-        wanted = (event for event in events if trigger in (None, event.trigger) and outcome in (None, event.outcome))
-        return list(islice(wanted, limit))
+            for event in newest_first:
+                if event.id == before:
+                    break
+        matching = (
+            event
+            for event in newest_first
+            if (trigger is None or event.trigger == trigger) and (outcome is None or event.outcome is outcome)
+        )
+        return list(islice(matching, limit))
 
     @override
     async def prune(self, *, received_before: datetime) -> int:
-        kept = [event for event in self._events if event.received_at >= received_before]
-        pruned = len(self._events) - len(kept)
-        self._events = deque(kept, maxlen=self._events.maxlen)
-        return pruned
+        old = [event.id for event in self._events.values() if event.received_at < received_before]
+        for event_id in old:
+            del self._events[event_id]
+        return len(old)
+
+
+def _value(stored: tuple[str, int]) -> StoredValue:
+    text, version = stored
+    return StoredValue(decode(text), version)

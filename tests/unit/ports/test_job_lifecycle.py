@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_rejection_uses_up_retries(retry_count: int, requeue: bool, status: JobS
         ({"crash_count": 1}, S.RETRYING),
     ],
 )
-def test_release_restores_the_status_before_the_claim(past: dict[str, int], status: JobStatus) -> None:
+def test_release_restores_the_status_before_the_claim(past: dict[str, Any], status: JobStatus) -> None:
     running = replace(job(), started_at=NOW, **past)
     released = job_lifecycle.released(running)
     assert (released.status, released.started_at) == (status, None)

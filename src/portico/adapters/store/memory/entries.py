@@ -4,9 +4,9 @@ import heapq
 from datetime import datetime
 from typing import Any
 
-from portico.adapters.documents import decode, encode
 from portico.adapters.job_store import job_from, key_of
 from portico.ports.job import Job
+from portico.runtime.documents import decode, encode
 
 
 class Entry:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from portico.adapters.documents import encode
 from portico.adapters.job_store import (
     Claim,
     Completion,
@@ -28,6 +27,7 @@ from portico.adapters.store.memory.keys import HeldKeys
 from portico.ports import job_lifecycle
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
+from portico.runtime.documents import encode
 
 
 class MemoryJobs(JobStore):

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from portico.adapters.documents import decode, encode, storable
 from portico.adapters.store.sqlite.rows import Row, microseconds, moment
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
 from portico.adapters.store.sqlite.usage import StoreUser
 from portico.exceptions import ResourceNotFoundError
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
+from portico.runtime.documents import decode, encode, storable
 
 
 class SqliteEventInbox(EventInbox):

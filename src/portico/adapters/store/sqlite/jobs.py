@@ -10,7 +10,6 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from portico.adapters.documents import encode
 from portico.adapters.job_store import (
     Claim,
     Completion,
@@ -32,6 +31,7 @@ from portico.exceptions import DatabaseError
 from portico.ports import job_lifecycle
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
+from portico.runtime.documents import encode
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)

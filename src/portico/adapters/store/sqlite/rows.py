@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from portico.adapters.documents import decode, encode
 from portico.adapters.job_store import job_from, key_of
 from portico.ports.job import Job, JobStatus
+from portico.runtime.documents import decode, encode
 
 Row = tuple[Any, ...]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from typing_extensions import override
 
-from portico.adapters.documents import decode, encode
 from portico.adapters.store.sqlite.rows import microseconds
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
@@ -15,6 +14,7 @@ from portico.adapters.store.sqlite.usage import StoreUser
 from portico.ports.clock import Clock
 from portico.ports.trigger_store import StoredValue, TriggerStore
 from portico.runtime.clock import SystemClock
+from portico.runtime.documents import decode, encode
 
 
 class SqliteTriggerStore(TriggerStore):

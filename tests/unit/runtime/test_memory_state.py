@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from portico.adapters.store.memory.event_inbox import MemoryEventInbox
 from portico.exceptions import ConfigurationError
 from portico.ports.event_inbox import EventOutcome, InboxEvent
+from portico.runtime.memory_state import MemoryEventInbox
 
 
 def event(number: int) -> InboxEvent:
@@ -17,12 +17,12 @@ def event(number: int) -> InboxEvent:
 
 @pytest.mark.asyncio
 async def test_the_oldest_events_give_way() -> None:
-    inbox = MemoryEventInbox(capacity=3)
+    inbox = MemoryEventInbox(max_events=3)
     for number in range(5):
         await inbox.record(event(number))
     assert [kept.id.int for kept in await inbox.list_events()] == [4, 3, 2]
 
 
 def test_an_inbox_for_nothing_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="capacity"):
-        MemoryEventInbox(capacity=0)
+    with pytest.raises(ConfigurationError, match="max_events"):
+        MemoryEventInbox(max_events=0)
