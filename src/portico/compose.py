@@ -107,7 +107,7 @@ class Jobs(Service):
         clock: Clock | None,
     ) -> None:
         super().__init__(name="jobs", clock=clock)
-        self.url = url
+        self.url = _without_password(url)
         self.queue = queue
         self.store = store
         self.inbox = inbox
@@ -254,6 +254,10 @@ def _open_sqlite(
 
     queue = DatabaseJobQueueAdapter(url, clock=clock, **options)
     return queue, SqliteTriggerStore(queue.store), SqliteEventInbox(queue.store)
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", url)
 
 
 def _default_name(trigger_type: type[JobTrigger]) -> str:

@@ -233,3 +233,15 @@ async def test_the_clock_of_the_application_is_the_clock_of_its_jobs() -> None:
     async with composed(clock=FakeClock(moment), workers=False) as jobs:
         created = await jobs.creator.create_job("note.write", {"text": "x"})
     assert created.created_at == moment
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:s3c@ret@db:5432/x", "postgresql://ada:***@db:5432/x"),
+        ("redis://:s3cret@db/0", "redis://:***@db/0"),
+        ("sqlite:///a:b@c.db", "sqlite:///a:b@c.db"),
+    ],
+)
+async def test_the_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert compose._without_password(url) == shown

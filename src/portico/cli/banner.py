@@ -4,7 +4,6 @@ import json
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from portico import __version__
 from portico.compose import Jobs
@@ -52,15 +51,7 @@ def _in_words(moment: datetime) -> str:
 
 def _example(jobs: Jobs, address: str) -> str | None:
     for trigger in jobs.triggers.values():
-        path, job_types = getattr(trigger, "jobs_path", None), getattr(trigger, "allowed_job_types", ())
-        if path is None:
-            continue
-        job_type = next(iter(job_types or sorted(jobs.registry)), "email.send")
-        body = json.dumps({"job_type": job_type, "payload": _example_payload(jobs, job_type)})
-        return f"curl {address}{path} -H 'content-type: application/json' -d {shlex.quote(body)}"
+        if callable(example_request := getattr(trigger, "example_request", None)):
+            path, body = example_request(sorted(jobs.registry))
+            return f"curl {address}{path} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
     return None
-
-
-def _example_payload(jobs: Jobs, job_type: str) -> dict[str, Any]:
-    example = getattr(jobs.registry.get(job_type), "example_payload", None)
-    return dict(example()) if callable(example) else {}

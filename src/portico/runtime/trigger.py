@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from portico.exceptions import ConfigurationError, PorticoError, ValidationError
+from portico.exceptions import ConfigurationError, ValidationError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.ports.job import Job
@@ -226,7 +226,7 @@ class BaseTrigger(Service, JobTrigger):
         entry = self._entry(event, outcome, reason=reason, jobs=jobs)
         try:
             await self.inbox.record(entry)
-        except PorticoError as error:
+        except Exception as error:  # noqa: BLE001 - whatever an inbox raises, the event is not to come back
             # the job is durable; a missing line about it must not bring the event back
             logger.warning("event_not_recorded", trigger=self._name, outcome=outcome.value, error=describe(error))
 

@@ -59,11 +59,12 @@ async def _hammer(service: Startable, rounds: int, chance: random.Random) -> Non
 
 
 async def _settle(before: set[str]) -> None:
+    gc.collect()
     for _ in range(50):
-        gc.collect()
         if _resources() <= before:
             return
         await asyncio.sleep(0.02)
+    gc.collect()
 
 
 def _resources() -> set[str]:

@@ -97,6 +97,17 @@ class WebhookTrigger(ReceivingTrigger):
 
     @property
     @override
+    def summary(self) -> str:
+        allowed = ", ".join(self.config.allowed_job_types or ()) or "every job type"
+        return f"POST {self.config.prefix}/jobs  -> {allowed}"
+
+    def example_request(self, known_types: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
+        """Return the path and the body of a request that is let in, for one of `known_types` if none is listed."""
+        job_type = next(iter(self.config.allowed_job_types or known_types), "email.send")
+        return f"{self.config.prefix}/jobs", {"job_type": job_type, "payload": {}}
+
+    @property
+    @override
     def _intake(self) -> Sequence[IntakeStep]:
         return self._steps
 
