@@ -121,9 +121,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _needed_by(item: pytest.Item) -> Iterator[Server]:
     marked = {name for marker in item.iter_markers("server") for name in marker.args}
-    asked_for = {
-        server for fixture, server in FIXTURES.items() if fixture in getattr(item, "fixturenames", ())
-    }
+    asked_for = {server for fixture, server in FIXTURES.items() if fixture in getattr(item, "fixturenames", ())}
     for name in sorted(marked | asked_for):
         if name not in SERVERS:
             known = ", ".join(sorted(SERVERS))

@@ -16,9 +16,7 @@ def _name(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if _name(path) not in TABLES_AND_CONFIGURATION], ids=_name
-)
+@pytest.mark.parametrize("path", [path for path in MODULES if _name(path) not in TABLES_AND_CONFIGURATION], ids=_name)
 def test_a_module_stays_under_the_cap(path: Path) -> None:
     lines = len(path.read_text().splitlines())
 
