@@ -13,9 +13,6 @@ from portico.testing.contracts.job_trigger import JobTriggerContract
 
 
 class TestDatabasePollingTrigger(JobTriggerContract):
-    # each look opens a file in a thread
-    stress_rounds = 5
-
     @pytest_asyncio.fixture(autouse=True)
     async def database(self, tmp_path: Path) -> AsyncIterator[None]:
         # without a pool no thread outlives a look

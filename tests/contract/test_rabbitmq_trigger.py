@@ -15,9 +15,6 @@ from tests.servers import SERVERS
 
 @pytest.mark.server("rabbitmq")
 class TestRabbitMQTrigger(JobTriggerContract):
-    # each start is a connection
-    stress_rounds = 5
-
     @pytest_asyncio.fixture(autouse=True)
     async def broker(self) -> AsyncIterator[None]:
         async with Broker(SERVERS["rabbitmq"].url) as self._broker:

@@ -240,13 +240,13 @@ class PolledTable:
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
-        from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+        from sqlalchemy.exc import SQLAlchemyError, StatementError
 
         try:
             yield
         except (SQLAlchemyError, OSError) as error:
             # of a statement's error only the driver's words: SQLAlchemy's own repeat the bound values
-            reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
+            reason = error.orig if isinstance(error, StatementError) else error
             raise DatabaseError(f"polling the table '{self._full_name}' failed: {reason}"[:500]) from error
 
 

@@ -114,8 +114,8 @@ class RabbitMQTrigger(ConsumingTrigger[RabbitMQMessage]):
 
     @override
     def _is_answered(self, message: RabbitMQMessage) -> bool:
-        # `is True`: a mock's attribute is truthy
-        return message.processed is True
+        # `is True`: a mock's attribute is truthy, and a user's fake may have none
+        return getattr(message, "processed", False) is True
 
     @override
     async def _subscribe(self) -> Subscription[RabbitMQMessage]:
@@ -133,7 +133,7 @@ class RabbitMQTrigger(ConsumingTrigger[RabbitMQMessage]):
 
 
 def _event(message: RabbitMQMessage) -> Event:
-    identity = message.message_id
+    identity = getattr(message, "message_id", None)
     # a producer may send an empty id, and a mock has an attribute that is no text
     source_id = identity if isinstance(identity, str) and identity else None
     # one byte more than is taken, so that a cut body is still too long
