@@ -45,6 +45,7 @@ def _json_renderers() -> list[Any]:
     return [
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _in_reading_order,
         structlog.processors.JSONRenderer(default=str),
     ]
 
@@ -60,6 +61,11 @@ def _console_renderers(target: TextIO) -> list[Any]:
             exception_formatter=structlog.dev.plain_traceback,
         ),
     ]
+
+
+def _in_reading_order(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    first = {name: event.pop(name) for name in ("timestamp", "level", "event") if name in event}
+    return {**first, **event}
 
 
 def _drop_logger_name(_logger: Any, _method: str, event: EventDict) -> EventDict:

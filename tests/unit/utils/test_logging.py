@@ -36,6 +36,7 @@ def test_a_pipe_gets_one_json_object_a_line() -> None:
         "logger_name": "portico.x",
     }
     assert entry["timestamp"].endswith("Z")
+    assert list(entry)[:3] == ["timestamp", "level", "event"]
 
 
 def test_a_terminal_gets_a_line_to_read_with_its_fields_in_the_order_given() -> None:
