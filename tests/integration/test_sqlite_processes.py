@@ -137,6 +137,19 @@ def test_a_full_disk_fails_the_enqueue_and_not_the_process(url: str) -> None:
     assert "space" in lines[0] or "disk is full" in lines[0]
 
 
+def test_a_queue_serves_one_event_loop_after_another(url: str) -> None:
+    queue = DatabaseJobQueueAdapter(url)
+
+    async def use() -> int:
+        # together, so that they meet at the opening of the store
+        await asyncio.gather(*(queue.enqueue(job(n=number)) for number in range(5)))
+        stats = await queue.get_queue_stats("default")
+        await queue.close()
+        return stats.pending_count
+
+    assert [asyncio.run(use()), asyncio.run(use())] == [5, 10]
+
+
 def test_a_producer_killed_amid_others_spoils_nothing_for_them(url: str) -> None:
     with process("produce", url) as victim, process("produce", url) as survivor:
         for child in (victim, survivor):

@@ -1,6 +1,5 @@
 """The queue port over any `JobStore`: what is the same for every technology, written once."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,6 +23,7 @@ from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_lifecycle import enqueued, in_utc
 from portico.ports.job_queue import JobQueueAdapter, QueueCapability
 from portico.runtime.documents import storable
+from portico.runtime.loop_lock import LoopLock
 
 STORE_CAPABILITIES = frozenset(QueueCapability) - {QueueCapability.DURABLE, QueueCapability.SHARED}
 
@@ -38,7 +38,7 @@ class StoredJobQueue(JobQueueAdapter):
         self._claims = ClaimTokens()
         self._is_open = False
         self._closings = 0
-        self._opening = asyncio.Lock()
+        self._opening = LoopLock()
 
     @property
     @override
@@ -68,8 +68,6 @@ class StoredJobQueue(JobQueueAdapter):
             self._closings += 1
             self._claims.settle_all()
             await self._jobs.close()
-        # the next user may live in another event loop
-        self._opening = asyncio.Lock()
 
     @override
     async def enqueue(self, job: Job) -> Job:

@@ -1,10 +1,9 @@
 """Jobs in the memory of this process."""
 
-import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from typing_extensions import override
@@ -29,6 +28,8 @@ from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.runtime.documents import encode
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
 
 class MemoryJobs(JobStore):
     """Every method runs without a pause in between, so that the event loop alone makes it atomic."""
@@ -41,7 +42,7 @@ class MemoryJobs(JobStore):
         self._lines: dict[str, WaitingLine] = {}
         self._keys = HeldKeys(rules.idempotency_seconds)
         self._running: dict[UUID, Entry] = {}
-        self._leases: list[tuple[datetime, int, Entry]] = []
+        self._next_lease_end = _NEVER
         self._paused: set[str] = set()
         self._seq = itertools.count(1)
         self._tokens = itertools.count(1)
@@ -166,7 +167,7 @@ class MemoryJobs(JobStore):
         older_than = None if which.after is None else self._entries[which.after].seq
         newest_first = sorted(self._entries.values(), key=lambda entry: entry.seq, reverse=True)
         matching = (entry for entry in newest_first if _matches(entry, which, older_than))
-        return [entry.view() for entry in itertools.islice(matching, which.limit)]
+        return [entry.view() for entry in itertools.islice(matching, max(which.limit, 0))]
 
     @override
     async def stats(self, queue_name: str) -> QueueStats:
@@ -210,7 +211,7 @@ class MemoryJobs(JobStore):
         entry.token = next(self._tokens)
         entry.lease_expires_at = self._lease_end(now)
         self._running[entry.job.id] = entry
-        heapq.heappush(self._leases, (entry.lease_expires_at, entry.token, entry))
+        self._next_lease_end = min(self._next_lease_end, entry.lease_expires_at)
         return Claim(entry.view(), entry.token)
 
     def _complete(self, holding: Holding, result: str | None, now: datetime) -> bool:
@@ -248,26 +249,19 @@ class MemoryJobs(JobStore):
         self._signals.ring([job.queue_name])
 
     def _expire(self, now: datetime) -> int:
-        expired = 0
-        for entry in self._with_lease_over(now):
+        # too early after a heartbeat, never too late: so running jobs are walked once a lease, not once a claim
+        if now < self._next_lease_end:
+            return 0
+        expired = [entry for entry in self._running.values() if entry.lease_expires_at <= now]
+        for entry in expired:
             job = job_lifecycle.crashed(entry.job, now, max_crashes=self._rules.max_crashes)
             self._put_back(entry, job, now)
-            expired += 1
-        return expired
-
-    def _with_lease_over(self, now: datetime) -> Iterable[Entry]:
-        while self._leases and self._leases[0][0] <= now:
-            _, token, entry = heapq.heappop(self._leases)
-            if entry.token != token:
-                continue
-            if entry.lease_expires_at <= now:
-                yield entry
-                continue
-            heapq.heappush(self._leases, (entry.lease_expires_at, token, entry))
+        self._next_lease_end = min((e.lease_expires_at for e in self._running.values()), default=_NEVER)
+        return len(expired)
 
     def _next_due(self, line: WaitingLine) -> datetime | None:
-        candidates = [line.due_at(), self._leases[0][0] if self._leases else None]
-        return min((moment for moment in candidates if moment is not None), default=None)
+        due_at = min(line.due_at() or _NEVER, self._next_lease_end)
+        return None if due_at == _NEVER else due_at
 
     def _lease_end(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self._rules.lease_seconds)

@@ -126,6 +126,7 @@ class ConnectionThread(ABC):
             while (batch := self._next_batch(connection)) is not None:
                 _tell(loop, self._run(connection, batch))
         finally:
+            self._loop = None
             self._disconnect(connection)
 
     def _next_batch(self, connection: sqlite3.Connection) -> list[Request] | None:

@@ -156,6 +156,7 @@ def recover(connection: sqlite3.Connection, session: Session, now: int, max_cras
     for (name,) in others:
         if session.is_dead(name):
             jobs += give_back(connection, "job_select_of_session", (name,), now, max_crashes)
+    session.clear_dead()
     connection.execute(statement("key_forget_expired"), (now,))
     return jobs
 

@@ -54,7 +54,6 @@ class SqliteJobs(JobStore):
             await self._store.open()
             stack.push_async_callback(self._store.close)
             await self.recover()
-            self._store.session.clear_dead()
             watcher = asyncio.create_task(watch(self._store, self._signals), name="portico-sqlite-watch")
             stack.push_async_callback(_end, watcher)
             self._resources = stack.pop_all()

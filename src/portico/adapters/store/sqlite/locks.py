@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # the module imports everywhere; the store refuses to be built where there is no flock
@@ -16,7 +16,8 @@ class FileLock:
     """An advisory lock on a file of its own; also between two holders in one process."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # for reading, which is enough for the lock: the file may be another user's
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -59,15 +60,20 @@ class Session:
             return False
         path = self._folder / f"{name}.session"
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return True
+        except PermissionError:
+            # another user's: nothing is known, so its lease decides
+            return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         else:
-            path.unlink(missing_ok=True)
+            # one that may not be removed is found dead again, no more
+            with suppress(OSError):
+                path.unlink()
             return True
         finally:
             os.close(descriptor)

@@ -38,6 +38,7 @@ def connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in (*_PRAGMAS, *_SYNCHRONOUS[durability]):
             connection.execute(pragma)
+        _require_log(connection, path)
         migrate(connection, path, migrations())
     except BaseException:
         connection.close()
@@ -89,6 +90,13 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
         )
         raise ConfigurationError(message, details={"path": str(path)})
     return 0
+
+
+def _require_log(connection: sqlite3.Connection, path: Path) -> None:
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode != "wal":
+        message = f"SQLite file {path} is on a file system without a write-ahead log: use a local disk"
+        raise ConfigurationError(message, details={"path": str(path), "journal_mode": mode})
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -13,6 +13,7 @@ from portico.adapters.store.sqlite.locks import FileLock, Session
 from portico.adapters.store.sqlite.schema import Durability
 from portico.adapters.store.sqlite.threads import ReaderThread, WriterThread
 from portico.exceptions import ConfigurationError
+from portico.runtime.loop_lock import LoopLock
 
 Result = TypeVar("Result")
 
@@ -37,7 +38,7 @@ class SqliteStore:
         self.path = Path(path).absolute()
         self._durability = durability
         self._users = 0
-        self._opening = asyncio.Lock()
+        self._opening = LoopLock()
         self._resources = AsyncExitStack()
         self._writer: WriterThread | None = None
         self._reader: ReaderThread | None = None
@@ -56,8 +57,6 @@ class SqliteStore:
             self._users -= 1
             if self._users == 0:
                 await self._resources.aclose()
-                # the next user may live in another event loop
-                self._opening = asyncio.Lock()
 
     @property
     def session(self) -> Session:

@@ -1,8 +1,7 @@
 """One part's share in a store that several parts use."""
 
-import asyncio
-
 from portico.adapters.store.sqlite.store import SqliteStore
+from portico.runtime.loop_lock import LoopLock
 
 
 class StoreUser:
@@ -11,7 +10,7 @@ class StoreUser:
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
         self._is_open = False
-        self._opening = asyncio.Lock()
+        self._opening = LoopLock()
 
     async def open(self) -> SqliteStore:
         """Return the open store."""
@@ -29,5 +28,3 @@ class StoreUser:
             if self._is_open:
                 self._is_open = False
                 await self._store.close()
-        # the next user may live in another event loop
-        self._opening = asyncio.Lock()
