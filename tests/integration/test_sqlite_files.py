@@ -228,3 +228,26 @@ async def test_one_bad_write_spares_those_that_share_its_transaction(tmp_path: P
     )
     await queue.close()
     assert paused == []
+
+
+async def test_what_was_committed_is_synced_at_the_latest_on_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("portico.adapters.store.sqlite.wal_sync._flush", synced.append)
+    queue = queue_on(tmp_path / "jobs.db")
+    await queue.enqueue(job())
+    await queue.close()
+    assert synced
+
+
+async def test_a_failing_sync_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("portico.adapters.store.sqlite.wal_sync._flush", fail)
+    queue = queue_on(tmp_path / "jobs.db")
+    stored = await queue.enqueue(job())
+    await asyncio.sleep(0.15)
+    assert await queue.get_job(stored.id) == stored
+    await queue.close()

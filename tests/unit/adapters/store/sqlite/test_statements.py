@@ -1,0 +1,67 @@
+"""Statements from files, for batches of any length; and that no hot one walks a table."""
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from portico.adapters.store.sqlite.schema import migrate
+from portico.adapters.store.sqlite.statements import chunks, migrations, statement
+
+WALKS_RUNNING_JOBS_ONLY = "SCAN portico_job USING INDEX portico_job_running"
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 255, 256, 1000])
+def test_a_batch_is_cut_into_pieces_of_few_sizes(length: int) -> None:
+    pieces = list(chunks(range(length)))
+    assert [number for piece in pieces for number in piece] == list(range(length))
+    assert {len(piece) for piece in pieces} <= {1, 8, 32, 256}
+
+
+def test_what_a_file_marks_is_there_once_for_each_row() -> None:
+    assert statement("job_select_ids", 3).count("(?)") == 3
+
+
+def plan(name: str, rows: int) -> list[str]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, Path("plan.db"), migrations())
+    sql = re.sub(r"--.*", "", statement(name, rows))
+    named = set(re.findall(r":(\w+)", sql))
+    numbered = len(set(re.findall(r"\?\d", sql)))
+    values = dict.fromkeys(named, 1) if named else [1] * (numbered or sql.count("?"))
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    connection.close()
+    return steps
+
+
+@pytest.mark.parametrize("rows", [1, 32, 256])
+@pytest.mark.parametrize("name", ["job_select_ids", "job_select", "job_complete", "key_select", "unique_select"])
+def test_a_batch_looks_its_rows_up_at_every_size(name: str, rows: int) -> None:
+    walked = [step for step in plan(name, rows) if re.match(r"SCAN (portico_|job|held|live)", step)]
+    assert walked == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "job_claim",
+        "job_promote",
+        "job_next_due",
+        "job_select_expired",
+        "job_select_of_session",
+        "job_sessions",
+        "job_extend",
+        "job_stats",
+        "job_store_back",
+        "job_unique_holder",
+        "key_forget_expired",
+    ],
+)
+def test_no_hot_statement_walks_more_than_the_running_jobs(name: str) -> None:
+    walked = [step for step in plan(name, 1) if step.startswith("SCAN ") and step != WALKS_RUNNING_JOBS_ONLY]
+    assert walked == []
+
+
+def test_a_claim_finds_its_jobs_in_their_order_without_sorting() -> None:
+    assert not [step for step in plan("job_claim", 1) if "TEMP B-TREE" in step]
