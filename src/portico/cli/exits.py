@@ -1,4 +1,4 @@
-"""How a command ends: 0 well, 1 failed, 2 wrong usage, 3 refused configuration, 4 no application, 130 forced."""
+"""How a command ends, for shells and supervisors."""
 
 from enum import IntEnum
 
@@ -6,13 +6,14 @@ from portico.exceptions import PorticoError
 
 
 class ExitCode(IntEnum):
-    """What a shell or a supervisor sees."""
+    """The exit codes; 2 is also what the parser of arguments ends with."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     CONFIGURATION = 3
     NO_APPLICATION = 4
+    UNREACHABLE = 5
     FORCED = 130
 
 

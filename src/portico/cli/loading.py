@@ -98,6 +98,7 @@ class _explained:  # noqa: N801 - a context manager that reads like one
 
 def _last_place_outside_portico(error: PorticoError) -> str:
     package = str(Path(__file__).resolve().parent.parent)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if package not in frame.filename]
-    outside = [frame for frame in frames if "importlib" not in frame.filename]
-    return f"\n  at {outside[-1].filename}:{outside[-1].lineno}: {outside[-1].line}" if outside else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if package not in frame.filename and Path(frame.filename).is_file()]
+    # without the line itself, which may hold a password
+    return f"\n  at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ import uvicorn
 from typing_extensions import override
 
 from portico.cli.exits import CommandError, ExitCode
-from portico.exceptions import PorticoError
+from portico.exceptions import ConfigurationError, ExternalServiceError, PorticoError
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -115,11 +116,15 @@ async def serve(
     errors.addFilter(quiet)
     try:
         await server.serve(sockets=[listener])
+    except SystemExit:
+        # uvicorn's own end when the lifespan fails; the command ends with the error itself
+        if watched.error is None:
+            raise
     finally:
         errors.removeFilter(quiet)
         listener.close()
     if watched.error is not None:
-        raise _explained(watched.error) from watched.error
+        raise _explained(watched.error, "stop" if server.started else "start") from watched.error
 
 
 class _OnlyWhile(logging.Filter):
@@ -134,7 +139,10 @@ class _OnlyWhile(logging.Filter):
         return self._server.started and record.levelno >= logging.WARNING
 
 
-def _explained(error: Exception) -> CommandError:
-    if isinstance(error, PorticoError):
+def _explained(error: Exception, what: str) -> CommandError:
+    if isinstance(error, ConfigurationError):
         return CommandError(str(error), ExitCode.CONFIGURATION, cause=error)
-    return CommandError(f"the application could not start: {type(error).__name__}: {error}", ExitCode.FAILED, error)
+    if isinstance(error, ExternalServiceError):
+        return CommandError(str(error), ExitCode.UNREACHABLE, cause=error)
+    text = str(error) if isinstance(error, PorticoError) else "".join(traceback.format_exception(error)).rstrip()
+    return CommandError(f"the application could not {what}: {text}", ExitCode.FAILED, cause=error)

@@ -6,6 +6,7 @@ from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
+from typing_extensions import override
 
 _SHARED_PROCESSORS: tuple[Any, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -39,6 +40,22 @@ def configure_logging(level: str = "info", *, json: bool | None = None, stream: 
         logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=False,
     )
+    _route_standard_logging()
+
+
+def _route_standard_logging() -> None:
+    """Let warnings of other libraries look like our own, unless the program has set logging up itself."""
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(_ToStructlog())
+        root.setLevel(logging.WARNING)
+
+
+class _ToStructlog(logging.Handler):
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger(logger_name=record.name)
+        logger.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 
 def _json_renderers() -> list[Any]:
