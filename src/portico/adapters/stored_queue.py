@@ -95,6 +95,9 @@ class StoredJobQueue(JobQueueAdapter):
         deadline = self._clock.monotonic() + timeout
         while closings == self._closings:
             claims = await self._jobs.claim(queue_name, limit)
+            if closings != self._closings:
+                # closing has given them back
+                break
             remaining = deadline - self._clock.monotonic()
             if claims or remaining <= 0:
                 return [self._keep(claim) for claim in claims]

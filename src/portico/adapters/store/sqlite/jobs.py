@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from typing_extensions import override
@@ -22,6 +23,7 @@ from portico.adapters.job_store import (
 )
 from portico.adapters.ready_signals import ReadySignals
 from portico.adapters.store.sqlite import admission, job_operations
+from portico.adapters.store.sqlite.connection_thread import Operation
 from portico.adapters.store.sqlite.foreign_changes import watch
 from portico.adapters.store.sqlite.job_operations import ClaimAnswer, ClaimRequest
 from portico.adapters.store.sqlite.rows import TOKEN, job_from_row, microseconds, moment
@@ -33,6 +35,8 @@ from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.runtime.documents import encode
 from portico.utils.logging import get_logger
+
+Result = TypeVar("Result")
 
 logger = get_logger(__name__)
 
@@ -69,9 +73,7 @@ class SqliteJobs(JobStore):
     async def insert(self, jobs: Sequence[Job]) -> list[Job]:
         now = self._now()
         newcomers = [admission.newcomer(job, now) for job in jobs]
-        duplicates = await self._store.write(
-            partial(admission.insert, newcomers=newcomers, now=now, held_for=self._held_for)
-        )
+        duplicates = await self._write(partial(admission.insert, newcomers=newcomers, now=now, held_for=self._held_for))
         answers = zip(jobs, duplicates, strict=True)
         stored = [duplicate or job_from(job.__dict__) for job, duplicate in answers]
         self._signals.ring(job.queue_name for job in stored if not job.is_duplicate)
@@ -95,7 +97,7 @@ class SqliteJobs(JobStore):
     @override
     async def complete(self, completions: Sequence[Completion]) -> list[bool]:
         answers = [(each.holding.job_id.bytes, each.holding.token, _result_text(each)) for each in completions]
-        done = await self._store.write(partial(job_operations.complete, answers=answers, now=self._now()))
+        done = await self._write(partial(job_operations.complete, answers=answers, now=self._now()))
         return [_take(done, each.holding.job_id.bytes) for each in completions]
 
     @override
@@ -114,14 +116,14 @@ class SqliteJobs(JobStore):
 
     @override
     async def extend(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
-        tokens = await self._store.write(
+        tokens = await self._write(
             partial(job_operations.extend, session=self._store.session.name, lease_end=self._lease_end())
         )
         return frozenset(job_id for job_id, token in held.items() if tokens.get(job_id.bytes) != token)
 
     @override
     async def recover(self) -> int:
-        jobs = await self._store.write(
+        jobs = await self._write(
             partial(
                 job_operations.recover,
                 session=self._store.session,
@@ -149,17 +151,17 @@ class SqliteJobs(JobStore):
             allowed=job_lifecycle.TRANSITIONS[job_lifecycle.cancelled],
             now=microseconds(now),
         )
-        return await self._store.write(operation) is not None
+        return await self._write(operation) is not None
 
     @override
     async def revive(self, job_id: UUID) -> bool:
-        job = await self._store.write(partial(job_operations.revive, job_id=job_id, now=self._now()))
+        job = await self._write(partial(job_operations.revive, job_id=job_id, now=self._now()))
         self._ring([] if job is None else [job])
         return job is not None
 
     @override
     async def delete(self, job_id: UUID) -> bool:
-        return await self._store.write(
+        return await self._write(
             partial(job_operations.delete, job_id=job_id, now=self._now(), held_for=self._held_for)
         )
 
@@ -188,7 +190,7 @@ class SqliteJobs(JobStore):
     @override
     async def set_paused(self, queue_name: str, *, paused: bool) -> None:
         name = "queue_pause" if paused else "queue_resume"
-        await self._store.write(lambda connection: connection.execute(statement(name), (queue_name,)).rowcount)
+        await self._write(lambda connection: connection.execute(statement(name), (queue_name,)).rowcount)
         self._signals.ring([queue_name])
 
     @override
@@ -196,7 +198,7 @@ class SqliteJobs(JobStore):
         await self._signals.wait(queue_names, timeout)
 
     async def _change_running(self, holding: Holding, transition: job_operations.Transition, run_at: int) -> bool:
-        job = await self._store.write(
+        job = await self._write(
             partial(
                 job_operations.change_running,
                 holding=holding,
@@ -207,6 +209,19 @@ class SqliteJobs(JobStore):
         )
         self._ring([] if job is None else [job])
         return job is not None
+
+    async def _write(self, operation: Operation[Result]) -> Result:
+        writing = self._store.submit(operation)
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # it happens all the same, and whoever waits has to know
+            writing.add_done_callback(self._ring_for_unknown)
+            raise
+
+    def _ring_for_unknown(self, writing: asyncio.Future[Any]) -> None:
+        if not writing.cancelled() and writing.exception() is None:
+            self._signals.ring_all()
 
     def _request(self, queue_name: str, limit: int) -> ClaimRequest:
         return ClaimRequest(

@@ -182,3 +182,24 @@ class Claims(QueueSuite):
         await self.until_waiting(waiting)
         await queue.close()
         assert await asyncio.wait_for(waiting, 5) is None
+
+    @pytest.mark.parametrize("ticks", [*range(6), 20, 200])
+    @pytest.mark.asyncio
+    async def test_a_cancelled_enqueue_that_happened_wakes_a_waiting_claim(
+        self, queue: JobQueueAdapter, ticks: int
+    ) -> None:
+        waiting = asyncio.create_task(queue.dequeue(QUEUE, timeout=30))
+        await self.until_waiting(waiting)
+        job = new_job()
+        enqueuing = asyncio.create_task(queue.enqueue(job))
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        enqueuing.cancel()
+        await asyncio.gather(enqueuing, return_exceptions=True)
+        # a second one says that the first is through, if it went
+        await queue.enqueue(new_job(queue_name="other"))
+        happened = await queue.get_job(job.id) is not None
+        if not happened:
+            waiting.cancel()
+        [claimed] = await asyncio.wait_for(asyncio.gather(waiting, return_exceptions=True), 5)
+        assert happened is (isinstance(claimed, Job) and claimed.id == job.id)

@@ -155,3 +155,17 @@ class Leases(QueueSuite):
         await queue.initialize()
         again = await claim(queue)
         assert (again.id, again.retry_count, again.crash_count) == (job.id, 0, 0)
+
+    @pytest.mark.parametrize("ticks", [*range(1, 8), 20, 200])
+    @pytest.mark.asyncio
+    async def test_a_claim_that_meets_close_is_had_or_given_back(self, queue: JobQueueAdapter, ticks: int) -> None:
+        require(queue, QueueCapability.RELEASE)
+        await queue.enqueue(new_job())
+        claiming = asyncio.create_task(queue.dequeue(QUEUE, timeout=5))
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        await queue.close()
+        await asyncio.wait_for(claiming, 5)
+        await queue.initialize()
+        again = await claim(queue)
+        assert (again.retry_count, again.crash_count) == (0, 0)
