@@ -1,6 +1,7 @@
 """The founding document, "Port Interface" and "Architectural Pattern"."""
 
 import inspect
+from importlib import import_module
 from unittest.mock import AsyncMock
 
 import pytest
@@ -35,3 +36,20 @@ def test_triggers_depend_on_the_creator_port_which_the_service_implements() -> N
     assert issubclass(JobService, JobCreator)
     assert issubclass(WebhookTrigger, JobTrigger)
     assert WebhookTrigger(job_creator=AsyncMock(spec=JobCreator)).is_running is False
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("portico.ports.job_trigger", "JobTrigger"),
+        ("portico.ports.job_creator", "JobCreator"),
+        ("portico.ports.job_handler", "JobHandler"),
+        ("portico.ports.job_queue", "JobQueueAdapter"),
+        ("portico.kits.job", "JobService"),
+        ("portico.kits.job.job_service", "JobService"),
+        ("portico.adapters.job_trigger.webhook_trigger", "WebhookTrigger"),
+        ("portico.adapters.job_trigger.schedule_trigger", "ScheduleTrigger"),
+    ],
+)
+def test_what_the_document_refers_to_is_where_it_says(place: str, name: str) -> None:
+    assert getattr(import_module(place), name).__name__ == name
