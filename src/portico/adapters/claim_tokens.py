@@ -1,7 +1,8 @@
 """Which claims an adapter has, and had."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from uuid import UUID
 
 from portico.adapters.job_store import Claim, Holding
@@ -19,11 +20,21 @@ class ClaimTokens:
     def __init__(self) -> None:
         self._held: dict[UUID, int] = {}
         self._past: OrderedDict[UUID, int] = OrderedDict()
+        self._listeners: dict[object, Callable[[UUID], None]] = {}
 
     def add(self, claim: Claim) -> None:
-        """The job was claimed."""
-        self._held[claim.job.id] = claim.token
-        self._past.pop(claim.job.id, None)
+        """The job was claimed; an earlier claim of it is lost."""
+        job_id = claim.job.id
+        if job_id in self._held:
+            self._tell_lost(job_id)
+        self._held[job_id] = claim.token
+        self._past.pop(job_id, None)
+
+    def on_lost(self, listener: Callable[[UUID], None]) -> Callable[[], object]:
+        """Call `listener` with the id of each job that is lost, until the returned function is called."""
+        key = object()
+        self._listeners[key] = listener
+        return partial(self._listeners.pop, key, None)
 
     def holding(self, job_id: UUID) -> Holding:
         """Return what an answer shows: the token of the latest claim here, if there was any."""
@@ -41,6 +52,17 @@ class ClaimTokens:
         while len(self._past) > _PAST_CLAIMS:
             self._past.popitem(last=False)
 
+    def lose(self, holdings: Iterable[Holding]) -> None:
+        """These claims ended without an answer."""
+        lost = list(holdings)
+        self.settle(lost)
+        for holding in lost:
+            self._tell_lost(holding.job_id)
+
     def settle_all(self) -> None:
         """Everything was given back."""
         self.settle([Holding(job_id, token) for job_id, token in self._held.items()])
+
+    def _tell_lost(self, job_id: UUID) -> None:
+        for listener in list(self._listeners.values()):
+            listener(job_id)

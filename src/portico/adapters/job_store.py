@@ -117,6 +117,18 @@ class JobStore(ABC):
     async def recover(self) -> int:
         """Give back the jobs whose lease expired or whose worker is known to be dead."""
 
+    async def request_abort(self, _job_id: UUID) -> bool:
+        """Note that a running job shall end; False when it is not running. Only for queues with ABORT.
+
+        A noted job waits no more: instead of what would put it back in line (`reject`, `release`, `recover`, `close`),
+        `job_lifecycle.aborted` happens to it. The note goes with the run.
+        """
+        return False
+
+    async def abort_requests(self, _held: Mapping[UUID, int]) -> frozenset[UUID]:
+        """Return those of the held jobs, still under these tokens, that are noted."""
+        return frozenset()
+
     @abstractmethod
     async def get(self, job_id: UUID) -> Job | None:
         """Return the job, or None."""

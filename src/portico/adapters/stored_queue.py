@@ -1,6 +1,6 @@
 """The queue port over any `JobStore`: what is the same for every technology, written once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,12 @@ from portico.ports.job_queue import JobQueueAdapter, QueueCapability
 from portico.runtime.documents import storable
 from portico.runtime.loop_lock import LoopLock
 
-STORE_CAPABILITIES = frozenset(QueueCapability) - {QueueCapability.DURABLE, QueueCapability.SHARED}
+STORE_CAPABILITIES = frozenset(QueueCapability) - {
+    QueueCapability.ABORT,
+    QueueCapability.DURABLE,
+    QueueCapability.SHARED,
+    QueueCapability.TRANSACTIONS,
+}
 
 
 class StoredJobQueue(JobQueueAdapter):
@@ -162,13 +167,32 @@ class StoredJobQueue(JobQueueAdapter):
         # some were answered, or claimed anew, while the store looked
         now_held = self._claims.held()
         lost = frozenset(job_id for job_id in gone if now_held.get(job_id) == held[job_id])
-        self._claims.settle(Holding(job_id, held[job_id]) for job_id in lost)
+        self._claims.lose(Holding(job_id, held[job_id]) for job_id in lost)
         return lost
+
+    @override
+    def on_lease_lost(self, listener: Callable[[UUID], None]) -> Callable[[], object]:
+        return self._claims.on_lost(listener)
 
     @override
     async def requeue_expired(self) -> int:
         await self.initialize()
         return await self._jobs.recover()
+
+    @override
+    async def request_abort(self, job_id: UUID) -> bool:
+        if QueueCapability.ABORT not in self.capabilities:
+            return await super().request_abort(job_id)
+        await self.initialize()
+        return await self._jobs.request_abort(job_id)
+
+    @override
+    async def abort_requests(self) -> frozenset[UUID]:
+        held = self._claims.held()
+        if not held:
+            return frozenset()
+        await self.initialize()
+        return await self._jobs.abort_requests(held)
 
     @override
     async def get_job(self, job_id: UUID) -> Job | None:

@@ -106,6 +106,12 @@ def cancelled(job: Job, now: datetime) -> Job:
     return replace(job, status=JobStatus.FAILED, failed_at=now, error_message=CANCELLED_MESSAGE)
 
 
+def aborted(job: Job, now: datetime) -> Job:
+    """Somebody called the job off while it ran, and it will not wait again."""
+    _require(job, _RUNNING, "abort")
+    return replace(job, status=JobStatus.FAILED, failed_at=now, error_message=CANCELLED_MESSAGE)
+
+
 def revived(job: Job) -> Job:
     """Somebody asked for a finished failure again: PENDING at once, with its counts at 0."""
     _require(job, _REVIVABLE, "retry")
@@ -128,6 +134,7 @@ TRANSITIONS: dict[Callable[..., Job], frozenset[JobStatus]] = {
     released: _RUNNING,
     crashed: _RUNNING,
     cancelled: _WAITING,
+    aborted: _RUNNING,
     revived: _REVIVABLE,
 }
 """From which statuses each transition starts; from any other it raises `ConflictError`."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NoReturn, Protocol, TypeGuard, runtime_checkable
@@ -32,6 +32,10 @@ class QueueCapability(StrEnum):
     RETRY_JOB = "retry_job"
     DELETE_JOB = "delete_job"
     PAUSE = "pause"
+    TRANSACTIONS = "transactions"
+    """`enqueue` takes ``connection=``: the job is stored in the caller's own transaction, gone if that rolls back."""
+    ABORT = "abort"
+    """`request_abort` asks for the end of a running job, and `abort_requests` tells its worker."""
 
 
 class JobQueueAdapter(ABC):
@@ -140,9 +144,35 @@ class JobQueueAdapter(ABC):
         """Extend every lease held through this adapter, and return the ids of the jobs whose lease was lost."""
         return frozenset()
 
+    def on_lease_lost(self, listener: Callable[[UUID], None]) -> Callable[[], object]:
+        """Tell `listener` of each claim through this adapter that ended unanswered; the returned function ends that.
+
+        Several workers may share an adapter, and `heartbeat` tells only its caller: so everybody who listens is called,
+        with the job's id, when a heartbeat finds a lease lost and when the job is claimed anew through this adapter,
+        before the new claim is returned.
+        """
+        return lambda: None
+
     async def requeue_expired(self) -> int:
         """Give back the jobs whose worker died or lost its lease, and return how many."""
         return 0
+
+    async def prune(self) -> int:
+        """Delete some of what was kept long enough, and return how many jobs; workers call it every minute."""
+        return 0
+
+    async def request_abort(self, job_id: UUID) -> bool:
+        """Ask for the end of a running job; False and no change when it is not running.
+
+        Its worker hears of it by `abort_requests` and rejects the job. From now on the job waits no more: where a
+        retry, a release or the end of its lease would let it wait again, it is FAILED, "Job cancelled", instead. It
+        may still be completed.
+        """
+        self._unsupported(QueueCapability.ABORT)
+
+    async def abort_requests(self) -> frozenset[UUID]:
+        """Return the running jobs, claimed through this adapter, that somebody asked to abort."""
+        return frozenset()
 
     async def release(self, job_id: UUID, *, available_at: datetime | None = None) -> bool:
         """Give a running job back unrun, in its old place and without burning a retry; False as in `acknowledge`.
@@ -210,3 +240,17 @@ class DelayedRetryQueue(Protocol):
 def delays_retries(queue: object) -> TypeGuard[DelayedRetryQueue]:
     """Tell whether `reject` of this queue takes ``retry_at=``."""
     return isinstance(queue, JobQueueAdapter) and QueueCapability.DELAYED_RETRY in queue.capabilities
+
+
+@runtime_checkable
+class TransactionalQueue(Protocol):
+    """The form of `enqueue` that comes with `QueueCapability.TRANSACTIONS`."""
+
+    async def enqueue(self, job: Job, *, connection: object | None = None) -> Job:
+        """Store the job in the transaction of `connection`; until its commit nobody else sees it."""
+        ...
+
+
+def joins_transactions(queue: object) -> TypeGuard[TransactionalQueue]:
+    """Tell whether `enqueue` of this queue takes ``connection=``."""
+    return isinstance(queue, JobQueueAdapter) and QueueCapability.TRANSACTIONS in queue.capabilities

@@ -24,6 +24,7 @@ CALLS: dict[Callable[..., Job], Callable[[Job], Job]] = {
     job_lifecycle.released: job_lifecycle.released,
     job_lifecycle.crashed: partial(job_lifecycle.crashed, now=NOW),
     job_lifecycle.cancelled: partial(job_lifecycle.cancelled, now=NOW),
+    job_lifecycle.aborted: partial(job_lifecycle.aborted, now=NOW),
     job_lifecycle.revived: job_lifecycle.revived,
 }
 
@@ -39,6 +40,7 @@ NEXT = {
     (job_lifecycle.cancelled, S.PENDING): S.FAILED,
     (job_lifecycle.cancelled, S.SCHEDULED): S.FAILED,
     (job_lifecycle.cancelled, S.RETRYING): S.FAILED,
+    (job_lifecycle.aborted, S.RUNNING): S.FAILED,
     (job_lifecycle.revived, S.FAILED): S.PENDING,
     (job_lifecycle.revived, S.DEAD_LETTER): S.PENDING,
 }
@@ -163,8 +165,8 @@ def test_crashes_are_counted_apart_from_retries_and_have_their_own_limit() -> No
 
 
 def test_a_cancelled_job_says_so() -> None:
-    cancelled = job_lifecycle.cancelled(job(S.PENDING), NOW)
-    assert (cancelled.error_message, cancelled.failed_at) == ("Job cancelled", NOW)
+    for cancelled in (job_lifecycle.cancelled(job(S.PENDING), NOW), job_lifecycle.aborted(job(), NOW)):
+        assert (cancelled.error_message, cancelled.failed_at) == ("Job cancelled", NOW)
 
 
 def test_a_revived_job_starts_from_nothing() -> None:

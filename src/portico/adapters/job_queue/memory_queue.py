@@ -1,10 +1,13 @@
 """A queue in the memory of this process: for tests, and for jobs that may be lost with it."""
 
+from typing_extensions import override
+
 from portico.adapters.job_store import KeepingRules
 from portico.adapters.store.memory.jobs import MemoryJobs
-from portico.adapters.stored_queue import StoredJobQueue
+from portico.adapters.stored_queue import STORE_CAPABILITIES, StoredJobQueue
 from portico.ports.clock import Clock
 from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
+from portico.ports.job_queue import QueueCapability
 from portico.runtime.clock import SystemClock
 
 
@@ -32,3 +35,8 @@ class MemoryJobQueueAdapter(StoredJobQueue):
         )
         store_clock = clock or SystemClock()
         super().__init__(MemoryJobs(rules, store_clock), rules, store_clock)
+
+    @property
+    @override
+    def capabilities(self) -> frozenset[QueueCapability]:
+        return STORE_CAPABILITIES | {QueueCapability.ABORT}

@@ -1,5 +1,6 @@
 """What every queue adapter promises; subclass it, and your adapter is tested."""
 
+from portico.testing.contracts.queue_suite.aborts import Aborts
 from portico.testing.contracts.queue_suite.claims import Claims
 from portico.testing.contracts.queue_suite.keys import Keys
 from portico.testing.contracts.queue_suite.leases import Leases
@@ -8,7 +9,7 @@ from portico.testing.contracts.queue_suite.operations import Operations
 from portico.testing.contracts.queue_suite.sharing import Sharing
 
 
-class JobQueueContract(LifeCycle, Claims, Keys, Leases, Operations, Sharing):
+class JobQueueContract(LifeCycle, Claims, Keys, Leases, Aborts, Operations, Sharing):
     """Subclass as ``class TestMyQueue(JobQueueContract)`` and give `make_queue`, which may be a coroutine.
 
     An adapter that is SHARED also gives `make_second_queue`. One that takes a clock sets `self.clock` to a

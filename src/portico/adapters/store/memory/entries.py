@@ -16,8 +16,8 @@ class Entry:
     """
 
     __slots__ = (
-        "_metadata", "_payload", "_result", "idempotency_key", "job", "lease_expires_at", "place", "run_at",
-        "seq", "token", "unique_key",
+        "_metadata", "_payload", "_result", "idempotency_key", "is_to_abort", "job", "lease_expires_at", "place",
+        "run_at", "seq", "token", "unique_key",
     )  # fmt: skip
 
     def __init__(self, job: Job, seq: int, run_at: datetime) -> None:
@@ -28,6 +28,8 @@ class Entry:
         self.place = 0
         """Grows whenever the job moves; what a heap holds under an older place is void."""
         self.token: int | None = None
+        self.is_to_abort = False
+        """Somebody asked for the end of its run."""
         self.lease_expires_at = run_at
         self._payload = encode(job.payload, "payload")
         self._metadata = encode(job.metadata, "metadata")
@@ -42,7 +44,7 @@ class Entry:
         """Return the job with documents of its own."""
         fields = dict(self.job.__dict__)
         fields["payload"] = decode(self._payload)
-        fields["metadata"] = decode(self._metadata)
+        fields["metadata"] = {} if self._metadata == "{}" else decode(self._metadata)
         fields["result"] = None if self._result is None else decode(self._result)
         fields.update(changes)
         return job_from(fields)

@@ -77,8 +77,9 @@ class MemoryJobs(JobStore):
             self._signals.emptied(queue_name, before, None)
             return claims
         line = self._line(queue_name)
+        lease_end = self._lease_end(now)
         while len(claims) < limit and (entry := line.take(now)) is not None:
-            claims.append(self._claim(entry, now))
+            claims.append(self._claim(entry, now, lease_end))
         if len(claims) < limit:
             self._signals.emptied(queue_name, before, self._next_due(line))
         return claims
@@ -125,6 +126,21 @@ class MemoryJobs(JobStore):
         now = self._clock.now()
         self._keys.forget_expired(now)
         return self._expire(now)
+
+    @override
+    async def request_abort(self, job_id: UUID) -> bool:
+        entry = self._running.get(job_id)
+        if entry is None:
+            return False
+        entry.is_to_abort = True
+        # its worker may be waiting for jobs
+        self._signals.ring([entry.job.queue_name])
+        return True
+
+    @override
+    async def abort_requests(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
+        entries = (self._held(Holding(job_id, token)) for job_id, token in held.items())
+        return frozenset(entry.job.id for entry in entries if entry is not None and entry.is_to_abort)
 
     @override
     async def get(self, job_id: UUID) -> Job | None:
@@ -205,13 +221,13 @@ class MemoryJobs(JobStore):
         self._line(newcomer.job.queue_name).add(newcomer, now)
         return newcomer.view()
 
-    def _claim(self, entry: Entry, now: datetime) -> Claim:
+    def _claim(self, entry: Entry, now: datetime, lease_end: datetime) -> Claim:
         entry.job = with_fields(entry.job, status=JobStatus.RUNNING, started_at=now)
         entry.place += 1
         entry.token = next(self._tokens)
-        entry.lease_expires_at = self._lease_end(now)
+        entry.lease_expires_at = lease_end
         self._running[entry.job.id] = entry
-        self._next_lease_end = min(self._next_lease_end, entry.lease_expires_at)
+        self._next_lease_end = min(self._next_lease_end, lease_end)
         return Claim(entry.view(), entry.token)
 
     def _complete(self, holding: Holding, result: str | None, now: datetime) -> bool:
@@ -232,11 +248,14 @@ class MemoryJobs(JobStore):
         entry.job = job
         entry.place += 1
         entry.token = None
+        entry.is_to_abort = False
         self._running.pop(job.id, None)
         self._keys.free_unique(entry)
 
     def _put_back(self, entry: Entry, job: Job, run_at: datetime) -> None:
         """Store what a transition made of a job that ran: in line again, or at its end."""
+        if entry.is_to_abort and not job.status.is_final:
+            job = job_lifecycle.aborted(entry.job, self._clock.now())
         if job.status.is_final:
             self._finish(entry, job)
             return

@@ -82,6 +82,24 @@ class Leases(QueueSuite):
         assert await queue.get_job(job.id) == before
 
     @pytest.mark.asyncio
+    async def test_everybody_who_listens_is_told_of_a_lost_lease(self, queue: JobQueueAdapter) -> None:
+        told: list[uuid.UUID] = []
+        end_listening = queue.on_lease_lost(told.append)
+        queue.on_lease_lost(told.append)
+        first = await job_in(queue, JobStatus.RUNNING)
+        await self.outlast_a_lease(queue)
+        await queue.requeue_expired()
+        await queue.heartbeat()
+        assert told in ([first.id, first.id], [])
+        if not told:
+            pytest.skip("the adapter tells nobody")
+        end_listening()
+        assert (await claim(queue)).id == first.id
+        await self.outlast_a_lease(queue)
+        assert (await claim(queue)).id == first.id
+        assert told == [first.id] * 3
+
+    @pytest.mark.asyncio
     async def test_an_answer_after_the_lease_ended_counts_while_nobody_took_the_job(
         self, queue: JobQueueAdapter
     ) -> None:

@@ -31,6 +31,7 @@ class Operations(QueueSuite):
             QueueCapability.RETRY_JOB: partial(queue.retry_job, uuid.uuid4()),
             QueueCapability.DELETE_JOB: partial(queue.delete_job, uuid.uuid4()),
             QueueCapability.PAUSE: partial(queue.pause_queue, QUEUE),
+            QueueCapability.ABORT: partial(queue.request_abort, uuid.uuid4()),
         }
         for capability, call in calls.items():
             if capability in queue.capabilities:
