@@ -11,6 +11,7 @@ from portico.exceptions import ConfigurationError
 from portico.ports.clock import Clock
 
 _SETTLE_ROUNDS = 100
+_LEAST_ROUNDS = 3
 _MICROSECONDS = 1_000_000
 
 
@@ -19,8 +20,7 @@ class FakeClock(Clock):
 
     def __init__(self, start: datetime) -> None:
         if start.tzinfo is None:
-            message = "FakeClock needs an aware start, for example datetime(2030, 1, 1, tzinfo=UTC)"
-            raise ConfigurationError(message)
+            raise ConfigurationError("FakeClock needs an aware start, for example datetime(2030, 1, 1, tzinfo=UTC)")
         self._start = start.astimezone(UTC)
         # whole microseconds, so that ten times 0.1 seconds are one second
         self._elapsed = 0
@@ -45,6 +45,11 @@ class FakeClock(Clock):
         heapq.heappush(self._sleepers, (due, next(self._order), woken))
         await woken
 
+    @override
+    async def sleep_until(self, moment: datetime) -> None:
+        # nobody sets this clock: it need not be looked at meanwhile
+        await self.sleep((moment - self.now()).total_seconds())
+
     @property
     def sleepers(self) -> int:
         """How many tasks are waiting for the time to come."""
@@ -53,8 +58,7 @@ class FakeClock(Clock):
     async def advance(self, seconds: float) -> None:
         """Move on, waking sleepers in the order of their times; what each does then happens at its moment."""
         if seconds < 0:
-            message = f"time does not go back: advance({seconds})"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"time does not go back: advance({seconds})")
         await self.settle()
         target = self._elapsed + round(seconds * _MICROSECONDS)
         while self._sleepers and self._sleepers[0][0] <= target:
@@ -64,8 +68,12 @@ class FakeClock(Clock):
 
     async def settle(self) -> None:
         """Let the tasks of the loop run until they wait; threads and sockets are not waited for."""
-        for _ in range(_SETTLE_ROUNDS):
+        # asyncio's own loops show what is ready, which makes a day of seconds pass in one; others go round and round
+        ready = getattr(asyncio.get_running_loop(), "_ready", None)
+        for done in range(_SETTLE_ROUNDS):
             await asyncio.sleep(0)
+            if ready is not None and not ready and done >= _LEAST_ROUNDS:
+                return
 
     async def _wake_next(self) -> None:
         due, _, woken = heapq.heappop(self._sleepers)

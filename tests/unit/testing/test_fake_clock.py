@@ -1,9 +1,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from typing import ClassVar
 
 import pytest
+from typing_extensions import override
 
 from portico.exceptions import ConfigurationError
+from portico.ports.clock import Clock
 from portico.testing import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -99,3 +102,37 @@ async def test_sleeping_for_nothing_lets_others_run() -> None:
 async def test_time_does_not_go_back() -> None:
     with pytest.raises(ConfigurationError, match="does not go back"):
         await FakeClock(START).advance(-1)
+
+
+async def test_sleeping_until_a_moment_wakes_at_it_and_not_once_a_second() -> None:
+    clock = FakeClock(START)
+    woken: list[datetime] = []
+
+    async def wait() -> None:
+        await clock.sleep_until(START + timedelta(days=1))
+        woken.append(clock.now())
+
+    task = asyncio.create_task(wait())
+    await clock.advance(86_399)
+    assert woken == []
+    await clock.advance(1)
+    assert woken == [START + timedelta(days=1)]
+    await task
+
+
+async def test_a_clock_of_somebody_elses_looks_at_the_wall_clock_each_second() -> None:
+    class SetClock(FakeClock):
+        naps: ClassVar[list[float]] = []
+
+        @override
+        async def sleep(self, seconds: float) -> None:
+            self.naps.append(seconds)
+            await super().sleep(seconds)
+
+        sleep_until = Clock.sleep_until
+
+    clock = SetClock(START)
+    task = asyncio.create_task(clock.sleep_until(START + timedelta(seconds=2.5)))
+    await clock.advance(3)
+    assert clock.naps == [1.0, 1.0, 0.5]
+    await task
