@@ -1,3 +1,3 @@
 """What every test may use."""
 
-pytest_plugins = ["pytester", "tests.servers"]
+pytest_plugins = ["pytester", "tests.servers", "tests.schemas"]

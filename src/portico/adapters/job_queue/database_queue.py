@@ -2,36 +2,51 @@
 
 from typing_extensions import override
 
-from portico.adapters.job_store import KeepingRules
+from portico.adapters.job_store import KeepingRules, checked
+from portico.adapters.store.postgres.address import SCHEMES as POSTGRESQL_SCHEMES
+from portico.adapters.store.postgres.event_inbox import PostgresEventInbox
+from portico.adapters.store.postgres.jobs import PostgresJobs
+from portico.adapters.store.postgres.store import PostgresStore
+from portico.adapters.store.postgres.trigger_store import PostgresTriggerStore
+from portico.adapters.store.sqlite.event_inbox import SqliteEventInbox
 from portico.adapters.store.sqlite.jobs import SqliteJobs
 from portico.adapters.store.sqlite.schema import Durability
 from portico.adapters.store.sqlite.store import SqliteStore
+from portico.adapters.store.sqlite.trigger_store import SqliteTriggerStore
 from portico.adapters.stored_queue import STORE_CAPABILITIES, StoredJobQueue
-from portico.exceptions import ConfigurationError
+from portico.exceptions import ConfigurationError, UnsupportedError
 from portico.ports.clock import Clock
-from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
+from portico.ports.event_inbox import EventInbox
+from portico.ports.job import Job
+from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES, enqueued
 from portico.ports.job_queue import QueueCapability
+from portico.ports.trigger_store import TriggerStore
 from portico.runtime.clock import SystemClock
 
 _FORMS = "sqlite:///relative/path.db or sqlite:////absolute/path.db"
-_POSTGRESQL_SCHEMES = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
+_POSTGRESQL_FORM = "postgresql://user:password@host:5432/database"
 
 
 class DatabaseJobQueueAdapter(StoredJobQueue):
-    """Jobs in an SQLite file, shared by all processes of one host that open it.
+    """Jobs in an SQLite file, shared by all processes of one host, or in a PostgreSQL database.
 
     Args:
-        url: ``sqlite:///relative/path.db`` or ``sqlite:////absolute/path.db``.
-        lease_seconds: how long a claim holds without a heartbeat; jobs of a process that died come back at once.
-        durability: ``"process"`` (the default) survives kill -9 and may lose the last 100 ms when the power fails;
-            ``"power"`` waits for the disk.
+        url: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``, or
+            ``postgresql://user:password@host:5432/database``.
+        lease_seconds: how long a claim holds without a heartbeat; on SQLite jobs of a process that died come back at
+            once.
+        durability: ``"process"`` survives kill -9 and may lose the last 100 ms (PostgreSQL: 600) when the power fails;
+            ``"power"`` waits for the disk. By default ``"process"`` on SQLite, ``"power"`` on PostgreSQL.
         idempotency_seconds: how long an idempotency key is held after its job ended.
         max_crashes: how many crashed runs of one job are forgiven.
         clock: the store's clock.
+        schema: on PostgreSQL, where the tables are.
+        listen_url: on PostgreSQL behind a pooler, the server's own URL.
+        pool_size: on PostgreSQL, how many connections at most, not counting the one that listens.
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the contract has this signature
         self,
         url: str,
         *,
@@ -40,10 +55,25 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
         idempotency_seconds: float = 604_800,
         max_crashes: int = DEFAULT_MAX_CRASHES,
         clock: Clock | None = None,
+        schema: str = "portico",
+        listen_url: str | None = None,
+        pool_size: int = 5,
     ) -> None:
         rules = KeepingRules(
             lease_seconds=lease_seconds, idempotency_seconds=idempotency_seconds, max_crashes=max_crashes
         )
+        self._store: SqliteStore | PostgresStore
+        if url.partition("://")[0] in POSTGRESQL_SCHEMES:
+            self._store = PostgresStore(
+                url,
+                schema=schema,
+                durability=durability or "power",
+                listen_url=listen_url,
+                pool_size=pool_size,
+                clock=clock,
+            )
+            super().__init__(PostgresJobs(self._store, rules), rules, self._store.clock)
+            return
         store_clock = clock or SystemClock()
         self._store = SqliteStore(_sqlite_path(url), durability=durability or "process")
         super().__init__(SqliteJobs(self._store, rules, store_clock), rules, store_clock)
@@ -51,23 +81,50 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
     @property
     @override
     def capabilities(self) -> frozenset[QueueCapability]:
-        return STORE_CAPABILITIES | {QueueCapability.DURABLE, QueueCapability.SHARED}
+        shared = STORE_CAPABILITIES | {QueueCapability.DURABLE, QueueCapability.SHARED}
+        return (
+            shared | {QueueCapability.ABORT, QueueCapability.TRANSACTIONS}
+            if isinstance(self._store, PostgresStore)
+            else shared
+        )
+
+    @override
+    async def enqueue(self, job: Job, *, connection: object | None = None) -> Job:
+        if connection is None:
+            return await super().enqueue(job)
+        if not isinstance(self._jobs, PostgresJobs):
+            self._unsupported(QueueCapability.TRANSACTIONS)
+        await self.initialize()
+        new = enqueued(checked(job), self._clock.now())
+        return (await self._jobs.insert([new], connection=connection))[0]
 
     @property
     def store(self) -> SqliteStore:
-        """The file under this queue, for a trigger store and an inbox on the same one."""
+        """The SQLite file under this queue; `trigger_store` and `event_inbox` are there for every database."""
+        if not isinstance(self._store, SqliteStore):
+            message = "this queue is in PostgreSQL: there is no SQLite file under it"
+            raise UnsupportedError(message)
         return self._store
+
+    def trigger_store(self) -> TriggerStore:
+        """Return a trigger store in the same database."""
+        if isinstance(self._store, PostgresStore):
+            return PostgresTriggerStore(self._store)
+        return SqliteTriggerStore(self._store, clock=self._clock)
+
+    def event_inbox(self) -> EventInbox:
+        """Return an event inbox in the same database."""
+        if isinstance(self._store, PostgresStore):
+            return PostgresEventInbox(self._store)
+        return SqliteEventInbox(self._store)
 
 
 def _sqlite_path(url: str) -> str:
     """Return the path in the URL, as SQLAlchemy reads it; errors name schemes only, a URL may hold a password."""
     scheme, separator, rest = url.partition("://")
-    if separator and scheme in _POSTGRESQL_SCHEMES:
-        message = "this version of Portico keeps jobs in SQLite only; PostgreSQL is to come: use " + _FORMS
-        raise ConfigurationError(message)
     if not separator or scheme != "sqlite":
         named = f"the scheme '{scheme}'" if separator else "a URL without a scheme"
-        message = f"{named} is no database for jobs; supported: sqlite ({_FORMS})"
+        message = f"{named} is no database for jobs; supported: sqlite ({_FORMS}) and postgresql ({_POSTGRESQL_FORM})"
         raise ConfigurationError(message)
     host, _, path = rest.partition("/")
     if host or "?" in path:

@@ -35,7 +35,7 @@ def test_building_an_adapter_touches_nothing(tmp_path: Path) -> None:
         ("sqlite:///:memory:", "memory://"),
         ("sqlite://host/jobs.db", "sqlite:////absolute"),
         ("sqlite:///jobs.db?mode=ro", "a path and nothing else"),
-        ("postgresql://user:hidden-word@host/db", "SQLite only"),
+        ("postgresql+psycopg://user:hidden-word@host/db", "supported: sqlite"),
         ("mysql://user:hidden-word@host/db", "supported: sqlite"),
         ("jobs.db", "supported: sqlite"),
         ("user:hidden-word@host", "supported: sqlite"),

@@ -1,0 +1,1 @@
+"""One schema of a PostgreSQL database: a pool, a doorbell, and what is built on them."""

@@ -1,0 +1,53 @@
+"""Answers to claims, in batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portico.adapters.job_store import Completion, Rejection
+from portico.adapters.store.postgres.failures import ConnectionLostError
+from portico.adapters.store.postgres.rows import message
+from portico.adapters.store.postgres.store import PostgresStore
+from portico.ports.job_lifecycle import CANCELLED_MESSAGE
+from portico.runtime.documents import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Which rejections matched a running job, and the queues that jobs came back to."""
+
+    matched: list[bool]
+    came_back_to: frozenset[str]
+
+
+async def complete(store: PostgresStore, completions: Sequence[Completion]) -> list[bool]:
+    """Complete running jobs; an answer whose reply was lost is given again, and counts if it had been heard."""
+    ids = [each.holding.job_id for each in completions]
+    tokens = [each.holding.token for each in completions]
+    results = [None if each.result is None else encode(each.result, "result") for each in completions]
+    values = (ids, tokens, results, store.now())
+    try:
+        places = {row[0] for row in await store.fetch("job_complete", *values)}
+    except ConnectionLostError:
+        places = {row[0] for row in await store.fetch("job_complete", *values, is_repeatable=True)}
+        places |= {row[0] for row in await store.fetch("job_completed_under", ids, tokens, is_repeatable=True)}
+    return [place in places for place in range(1, len(completions) + 1)]
+
+
+async def reject(store: PostgresStore, rejections: Sequence[Rejection]) -> Rejected:
+    """Fail running jobs."""
+    rows = await store.fetch(
+        "job_reject",
+        [each.holding.job_id for each in rejections],
+        [each.holding.token for each in rejections],
+        [each.requeue for each in rejections],
+        [message(each.error_message) for each in rejections],
+        [each.retry_at for each in rejections],
+        store.now(),
+        CANCELLED_MESSAGE,
+        "on" if store.durability == "power" else "off",
+    )
+    places = {row[0] for row in rows}
+    return Rejected(
+        [place in places for place in range(1, len(rejections) + 1)],
+        frozenset(queue_name for _, queue_name, can_run in rows if can_run),
+    )

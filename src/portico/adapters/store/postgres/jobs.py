@@ -1,0 +1,263 @@
+"""Jobs in a PostgreSQL database."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from typing_extensions import override
+
+from portico.adapters.job_store import (
+    Claim,
+    Completion,
+    Holding,
+    JobFilter,
+    JobStore,
+    KeepingRules,
+    Rejection,
+    unique_key_taken,
+    unknown_page,
+)
+from portico.adapters.ready_signals import ReadySignals
+from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert
+from portico.adapters.store.postgres.answers import complete, reject
+from portico.adapters.store.postgres.claiming import Claiming, release_claims
+from portico.adapters.store.postgres.doorbell import Doorbell, Listener, Watch
+from portico.adapters.store.postgres.rows import stored_job, text
+from portico.adapters.store.postgres.store import PostgresStore, Row
+from portico.adapters.store.postgres.transactions import CallersTransaction
+from portico.exceptions import DatabaseError
+from portico.ports.job import Job, JobStatus, QueueStats
+from portico.ports.job_lifecycle import CANCELLED_MESSAGE, CRASHED_MESSAGE
+from portico.runtime.coalescing import Coalescer
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+_LARGEST_PRUNING = 1000
+
+
+class PostgresJobs(JobStore):
+    """Every method is one statement; single calls that come together share one."""
+
+    def __init__(self, store: PostgresStore, rules: KeepingRules) -> None:
+        self._store = store
+        self._rules = rules
+        self._held_for = timedelta(seconds=rules.idempotency_seconds)
+        self._lease = timedelta(seconds=rules.lease_seconds)
+        self._signals = ReadySignals(store.clock)
+        self._doorbell = Doorbell(store)
+        self._listener = Listener(store, self._signals)
+        self._watch = Watch(self._signals, self._listener)
+        self._claiming = Claiming(store, rules, self._ring)
+        self._inserting: Coalescer[Newcomer, Job] = Coalescer(self._insert, name="portico-postgres-insert")
+        self._completing: Coalescer[Completion, bool] = Coalescer(self._complete, name="portico-postgres-complete")
+        self._rejecting: Coalescer[Rejection, bool] = Coalescer(self._reject, name="portico-postgres-reject")
+        self._resources = AsyncExitStack()
+
+    @override
+    async def open(self) -> None:
+        async with AsyncExitStack() as stack:
+            await self._store.open()
+            stack.push_async_callback(self._store.close)
+            await self.recover()
+            stack.push_async_callback(self._doorbell.close)
+            for name, run in (("listener", self._listener.run), ("watch", self._watch.run)):
+                task = asyncio.create_task(run(), name=f"portico-postgres-{name}")
+                stack.push_async_callback(_end, task)
+            self._resources = stack.pop_all()
+
+    @override
+    async def close(self) -> None:
+        async with self._resources:
+            for coalescer in (self._inserting, self._completing, self._rejecting):
+                await coalescer.drain()
+            await self._claiming.drain()
+            await self._release_all()
+            self._signals.ring_all()
+
+    @override
+    async def insert(self, jobs: Sequence[Job], *, connection: object | None = None) -> list[Job]:
+        """Store all jobs or none, in the transaction of `connection` where one is given.
+
+        There they are part of what the caller commits or rolls back, and nobody is woken: it is not known when.
+        """
+        newcomers = [Newcomer(job) for job in jobs]
+        if connection is not None:
+            transaction = await CallersTransaction.of(connection, self._store)
+            return await insert(transaction, newcomers, self._admission_rules(commit_mode=None))
+        if len(newcomers) == 1:
+            return [await self._inserting.submit(newcomers[0])]
+        return await self._insert(newcomers)
+
+    @override
+    async def claim(self, queue_name: str, limit: int) -> list[Claim]:
+        before = self._signals.before_claim(queue_name)
+        answer = await self._claiming.claim(queue_name, limit, self._now())
+        self._ring(answer.came_back_to - {queue_name})
+        if answer.claims:
+            self._watch.quicken()
+        if answer.is_emptied:
+            due_in = answer.due_in_seconds
+            due_at = None if due_in is None else self._store.clock.now() + timedelta(seconds=due_in)
+            self._signals.emptied(queue_name, before, due_at)
+        return answer.claims
+
+    @override
+    async def complete(self, completions: Sequence[Completion]) -> list[bool]:
+        if len(completions) == 1:
+            return [await self._completing.submit(completions[0])]
+        return await self._complete(completions)
+
+    @override
+    async def reject(self, rejection: Rejection) -> bool:
+        return await self._rejecting.submit(rejection)
+
+    @override
+    async def release(self, holding: Holding, available_at: datetime | None) -> bool:
+        rows = await self._store.fetch(
+            "job_release", holding.job_id, holding.token, available_at, self._now(), CANCELLED_MESSAGE
+        )
+        self._ring_for_runnable(rows)
+        return bool(rows)
+
+    @override
+    async def extend(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
+        rows = await self._store.fetch(
+            "job_extend", list(held), list(held.values()), self._lease, self._now(), is_repeatable=True
+        )
+        return frozenset(held.keys() - {row[0] for row in rows})
+
+    @override
+    async def recover(self) -> int:
+        await self._store.compare_clocks()
+        rows = await self._store.fetch(
+            "job_give_back_expired",
+            self._now(),
+            self._rules.max_crashes,
+            CRASHED_MESSAGE,
+            CANCELLED_MESSAGE,
+            is_repeatable=True,
+        )
+        await self._store.fetch("key_forget_expired", self._now(), is_repeatable=True)
+        if rows:
+            logger.info("jobs_recovered", count=len(rows), database=self._store.shown)
+            self._ring_for_runnable(rows)
+        return len(rows)
+
+    @override
+    async def request_abort(self, job_id: UUID) -> bool:
+        return bool(await self._store.fetch("job_request_abort", job_id, is_repeatable=True))
+
+    @override
+    async def abort_requests(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
+        rows = await self._store.fetch("job_abort_requests", list(held), list(held.values()), is_repeatable=True)
+        return frozenset(UUID(int=row[0].int) for row in rows)
+
+    @override
+    async def get(self, job_id: UUID) -> Job | None:
+        rows = await self._store.fetch("job_select", job_id, is_repeatable=True)
+        return stored_job(rows[0]) if rows else None
+
+    @override
+    async def cancel(self, job_id: UUID) -> bool:
+        return bool(await self._store.fetch("job_cancel", job_id, self._now(), CANCELLED_MESSAGE))
+
+    @override
+    async def revive(self, job_id: UUID) -> bool:
+        holders = await self._store.fetch("job_unique_holder", job_id, is_repeatable=True)
+        if holders:
+            raise unique_key_taken(job_id, holders[0][0])
+        rows = await self._store.fetch("job_revive", job_id, self._now())
+        self._ring(row[0] for row in rows)
+        return bool(rows)
+
+    @override
+    async def delete(self, job_id: UUID) -> bool:
+        return bool(await self._store.fetch("job_delete", job_id, self._now(), self._held_for))
+
+    async def prune(self, *, ended_before: datetime, limit: int = _LARGEST_PRUNING) -> int:
+        """Forget up to `limit` jobs that ended long ago, the oldest first; their idempotency keys stay held."""
+        rows = await self._store.fetch("job_prune", ended_before, limit, self._held_for, is_repeatable=True)
+        count: int = rows[0][0]
+        return count
+
+    @override
+    async def list_jobs(self, which: JobFilter) -> list[Job]:
+        before = None
+        if which.after is not None:
+            found = await self._store.fetch("job_seq", which.after, is_repeatable=True)
+            if not found:
+                raise unknown_page(which.after)
+            before = found[0][0]
+        status = None if which.status is None else which.status.value
+        rows = await self._store.fetch(
+            "job_list", before, which.queue_name, status, which.job_type, max(which.limit, 0), is_repeatable=True
+        )
+        return [stored_job(row) for row in rows]
+
+    @override
+    async def stats(self, queue_name: str) -> QueueStats:
+        counts = dict.fromkeys(JobStatus, 0)
+        for status, count in await self._store.fetch("job_stats", text("queue_name", queue_name), is_repeatable=True):
+            counts[JobStatus(status)] += count
+        return QueueStats(
+            queue_name=queue_name,
+            pending_count=counts[JobStatus.PENDING],
+            running_count=counts[JobStatus.RUNNING],
+            completed_count=counts[JobStatus.COMPLETED],
+            failed_count=counts[JobStatus.FAILED],
+            dead_letter_count=counts[JobStatus.DEAD_LETTER],
+        )
+
+    @override
+    async def set_paused(self, queue_name: str, *, paused: bool) -> None:
+        name = "queue_pause" if paused else "queue_resume"
+        await self._store.fetch(name, text("queue_name", queue_name), is_repeatable=True)
+        self._ring([queue_name])
+
+    @override
+    async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
+        await self._signals.wait(queue_names, timeout)
+
+    async def _insert(self, newcomers: Sequence[Newcomer]) -> list[Job]:
+        mode = "on" if self._store.durability == "power" else "off"
+        jobs = await insert(self._store, newcomers, self._admission_rules(commit_mode=mode))
+        self._ring({job.queue_name for job in jobs if not job.is_duplicate})
+        return jobs
+
+    async def _complete(self, completions: Sequence[Completion]) -> list[bool]:
+        return await complete(self._store, completions)
+
+    async def _reject(self, rejections: Sequence[Rejection]) -> list[bool]:
+        answers = await reject(self._store, rejections)
+        self._ring(answers.came_back_to)
+        return answers.matched
+
+    async def _release_all(self) -> None:
+        try:
+            self._ring_for_runnable(await release_claims(self._store, token=None))
+        except DatabaseError as error:
+            # closing goes on: the leases end by themselves
+            logger.warning("claims_not_given_back", error=str(error))
+
+    def _ring(self, queue_names: Iterable[str]) -> None:
+        names = frozenset(queue_names)
+        self._signals.ring(names)
+        self._doorbell.ring(names)
+
+    def _ring_for_runnable(self, rows: Sequence[Row]) -> None:
+        self._ring(queue_name for queue_name, can_run in rows if can_run)
+
+    def _admission_rules(self, *, commit_mode: str | None) -> AdmissionRules:
+        return AdmissionRules(now=self._now(), held_for=self._held_for, commit_mode=commit_mode)
+
+    def _now(self) -> datetime | None:
+        return self._store.now()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,1 @@
+SELECT {schema}.commit_durably('off'), pg_notify($1, $2)

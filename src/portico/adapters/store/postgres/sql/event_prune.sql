@@ -1,0 +1,1 @@
+DELETE FROM {schema}.event WHERE received_at < $1::timestamptz RETURNING id

@@ -1,0 +1,1 @@
+SELECT seq FROM {schema}.event WHERE id = $1::uuid

@@ -1,0 +1,1 @@
+SELECT place FROM {schema}.complete($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz) AS place

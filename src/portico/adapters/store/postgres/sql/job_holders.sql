@@ -1,0 +1,31 @@
+-- who has the id, the idempotency key or the unique key that a job asked for, in this order
+WITH asked AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+    WITH ORDINALITY AS asked (id, queue_name, unique_key, idempotency_key, place)
+), found AS (
+    SELECT asked.place, held.status AS held_status, coalesce(
+        (SELECT job.id FROM {schema}.job WHERE job.id = asked.id LIMIT 1),
+        held.job_id,
+        (
+            SELECT live.id FROM {schema}.live_job AS live
+            WHERE live.queue_name = asked.queue_name COLLATE "C" AND live.unique_key = asked.unique_key COLLATE "C"
+        )
+    ) AS holder
+    FROM asked
+    LEFT JOIN LATERAL (
+        SELECT key.job_id, key.status FROM {schema}.job_key AS key
+        WHERE key.queue_name = asked.queue_name COLLATE "C" AND key.key = asked.idempotency_key COLLATE "C"
+            AND (key.expires_at > coalesce($5::timestamptz, now()) OR key.expires_at IS NULL AND NOT EXISTS (
+                SELECT FROM {schema}.ended_job AS ended
+                WHERE ended.id = key.job_id AND ended.ended_at + $6::interval <= coalesce($5::timestamptz, now())
+            ))
+        LIMIT 1
+    ) AS held ON true
+)
+SELECT job.id, job.queue_name, job.job_type, job.priority, job.status, job.max_retries, job.retry_count, job.crash_count,
+    job.scheduled_at, job.created_at, job.started_at, job.completed_at, job.failed_at, job.created_by,
+    job.error_message, job.payload::text, job.metadata::text, job.result::text, job.seq,
+    found.place, found.holder, found.held_status
+FROM found
+LEFT JOIN LATERAL (SELECT * FROM {schema}.job WHERE job.id = found.holder LIMIT 1) AS job ON true
+WHERE found.holder IS NOT NULL

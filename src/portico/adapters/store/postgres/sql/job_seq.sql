@@ -1,0 +1,1 @@
+SELECT seq FROM {schema}.job WHERE id = $1::uuid

@@ -1,0 +1,1 @@
+DELETE FROM {schema}.job_key WHERE expires_at <= coalesce($1::timestamptz, now())

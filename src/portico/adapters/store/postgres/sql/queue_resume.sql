@@ -1,0 +1,1 @@
+DELETE FROM {schema}.paused_queue WHERE queue_name = $1

@@ -1,0 +1,1 @@
+SELECT value::text, version FROM {schema}.trigger_value WHERE trigger_name = $1 AND key = $2

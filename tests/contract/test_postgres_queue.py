@@ -1,0 +1,41 @@
+"""The queue in PostgreSQL keeps the promises of every queue."""
+
+from datetime import UTC, datetime
+
+import pytest
+from typing_extensions import override
+
+from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.testing import FakeClock
+from portico.testing.contracts import JobQueueContract
+
+
+class TestPostgresQueue(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def database(self, postgres_url: str, postgres_schema: str) -> None:
+        self.url, self.schema = postgres_url, postgres_schema
+        self.clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
+
+    @override
+    def make_queue(self) -> DatabaseJobQueueAdapter:
+        return DatabaseJobQueueAdapter(self.url, schema=self.schema, clock=self.clock)
+
+    @override
+    def make_second_queue(self) -> DatabaseJobQueueAdapter:
+        return self.make_queue()
+
+
+class TestPostgresQueueOnTheServersClock(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def database(self, postgres_url: str, postgres_schema: str) -> None:
+        self.url, self.schema = postgres_url, postgres_schema
+
+    @override
+    def make_queue(self) -> DatabaseJobQueueAdapter:
+        return DatabaseJobQueueAdapter(
+            self.url, schema=self.schema, lease_seconds=0.2, durability="process", pool_size=2
+        )
+
+    @override
+    def make_second_queue(self) -> DatabaseJobQueueAdapter:
+        return self.make_queue()
