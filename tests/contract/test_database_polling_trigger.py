@@ -1,3 +1,5 @@
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,6 +22,10 @@ class TestDatabasePollingTrigger(JobTriggerContract):
         await self._execute("CREATE TABLE items (id INTEGER PRIMARY KEY, status TEXT NOT NULL, data JSON)")
         yield
         await self._engine.dispose()
+        # aiosqlite finishes what was cancelled in a thread that wants this loop
+        for thread in threading.enumerate():
+            if thread.name.endswith("(_connection_worker_thread)"):
+                await asyncio.to_thread(thread.join, 5)
 
     @override
     def make_trigger(self, job_creator: JobCreator) -> DatabasePollingTrigger:

@@ -1,6 +1,7 @@
 """A real worker process that dies in the middle of a job."""
 
 import asyncio
+import fcntl
 import signal
 import subprocess
 import sys
@@ -71,6 +72,19 @@ class Workers:
         for process in self._processes:
             process.kill()
             process.wait()
+
+    async def freeze(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop a process between two commits; within one it would hold every other writer up, as SQLite itself has it."""
+        with Path(f"{self.url.removeprefix('sqlite:///')}.d", "commit.lock").open() as lock:
+            while True:
+                process.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(0.01)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    process.send_signal(signal.SIGCONT)
+                else:
+                    return
 
     async def noted(self, line: str) -> None:
         await _until(lambda: line in self.lines())
@@ -161,7 +175,7 @@ async def test_a_worker_that_slept_through_its_lease_changes_nothing_when_it_wak
     sleeper = workers.start()
     await workers.noted("slow 1")
 
-    sleeper.send_signal(signal.SIGSTOP)
+    await workers.freeze(sleeper)
     workers.start()
     done = await _ended(service, created)
     sleeper.send_signal(signal.SIGCONT)

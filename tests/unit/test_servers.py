@@ -73,9 +73,7 @@ def test_no_password_of_an_address_is_shown(
     run.stdout.no_fnmatch_line("*s3cret*")
 
 
-def test_they_run_where_the_server_answers(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_they_run_where_the_server_answers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         monkeypatch.setenv("PORTICO_TEST_RABBITMQ_URL", f"amqp://guest:guest@127.0.0.1:{port}/")
