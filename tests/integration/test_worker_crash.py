@@ -74,7 +74,7 @@ class Workers:
             process.wait()
 
     async def freeze(self, process: subprocess.Popen[bytes]) -> None:
-        """Stop a process between two commits; within one it would hold every other writer up, as SQLite itself has it."""
+        """Stop a process between two commits; within one it would hold up every other writer, as in SQLite itself."""
         with Path(f"{self.url.removeprefix('sqlite:///')}.d", "commit.lock").open() as lock:
             while True:
                 process.send_signal(signal.SIGSTOP)
