@@ -19,13 +19,14 @@ from portico.ports.event_inbox import EventInbox
 from portico.ports.job_queue import JobQueueAdapter
 from portico.ports.job_trigger import JobTrigger
 from portico.ports.trigger_store import TriggerStore
+from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
 from portico.runtime.service import Service, describe
 from portico.runtime.worker_directory import WorkerDirectory
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
-SCHEMES = ("memory://", "sqlite:///path")
+SCHEMES = ("memory://", "sqlite:///path", "postgresql://host/database")
 
 TRIGGER_DEFAULT_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -63,7 +64,8 @@ def jobs(  # noqa: PLR0913 - the whole application in one call
     """Put an application together; nothing is opened before it starts.
 
     Args:
-        url: the store: ``memory://``, ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
+        url: the store: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or
+            ``postgresql://user:password@host:5432/database``.
         handlers: functions made with `portico.job`, `JobHandler` objects, modules that hold them, or a mapping from
             job type to handler.
         queues: what the workers serve, the first before the others; by default ``default`` and every queue that a
@@ -114,6 +116,7 @@ class Jobs(Service):
         self.registry = registry
         self._queues = queues
         self._worker_options = worker_options
+        self._worker: WorkerManager | None = None
         self._triggers: dict[str, JobTrigger] = {}
         self._directory = WorkerDirectory(store, clock=self._clock)
         self.creator = JobService(
@@ -188,11 +191,14 @@ class Jobs(Service):
 
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
-        for resource in (self.queue, self.store, self.inbox):
+        await self.queue.initialize()
+        stack.push_async_callback(self._close_queue)
+        for resource in (self.store, self.inbox):
             await resource.initialize()
             stack.push_async_callback(resource.close)
         if self._worker_options is not None:
-            await self._begin(stack, self._make_worker())
+            self._worker = self._make_worker()
+            await self._begin(stack, self._worker)
         await self._begin(stack, self._directory)
         for name, trigger in self._triggers.items():
             try:
@@ -200,6 +206,14 @@ class Jobs(Service):
             except Exception as error:
                 raise _named(name, error) from error
             logger.debug("trigger_started", trigger=name, trigger_type=type(trigger).__name__)
+
+    async def _close_queue(self) -> None:
+        left = [] if self._worker is None else [str(job.id) for job in self._worker.running_jobs]
+        if not left:
+            await self.queue.close()
+            return
+        # closing gives every claim back, and these run on in threads: they are held until the process ends
+        logger.warning("queue_left_open", running_jobs=left)
 
     def _make_worker(self) -> WorkerManager:
         self._directory.serve(self.queue_names)
@@ -232,28 +246,15 @@ def _open_store(
 ) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
     scheme = url.partition(":")[0]
     if scheme == "memory":
-        return _open_memory(clock, options)
-    if scheme == "sqlite":
-        return _open_sqlite(url, clock, options)
+        from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
+
+        return MemoryJobQueueAdapter(clock=clock, **options), MemoryTriggerStore(clock=clock), MemoryEventInbox()
+    if scheme in ("sqlite", "postgresql"):
+        from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+
+        database = DatabaseJobQueueAdapter(url, clock=clock, **options)
+        return database, database.trigger_store(), database.event_inbox()
     raise ConfigurationError(f"unknown store '{scheme}:'; supported are {', '.join(SCHEMES)}")
-
-
-def _open_memory(clock: Clock | None, options: dict[str, Any]) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
-    from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
-    from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
-
-    return MemoryJobQueueAdapter(clock=clock, **options), MemoryTriggerStore(clock=clock), MemoryEventInbox()
-
-
-def _open_sqlite(
-    url: str, clock: Clock | None, options: dict[str, Any]
-) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
-    from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
-    from portico.adapters.store.sqlite.event_inbox import SqliteEventInbox
-    from portico.adapters.store.sqlite.trigger_store import SqliteTriggerStore
-
-    queue = DatabaseJobQueueAdapter(url, clock=clock, **options)
-    return queue, SqliteTriggerStore(queue.store), SqliteEventInbox(queue.store)
 
 
 def _without_password(url: str) -> str:
