@@ -1,0 +1,1 @@
+"""Who signed a request: one file for each family of schemes, and the providers' schemes as data."""
