@@ -23,6 +23,14 @@ def get_logger(name: str) -> FilteringBoundLogger:
     return logger
 
 
+def is_enabled(logger: object, level: int) -> bool:
+    """Tell whether a bound logger writes events of a level; one that cannot say is taken to."""
+    # not of the object: loggers of other kinds have every attribute
+    if not hasattr(type(logger), "is_enabled_for"):
+        return True
+    return bool(logger.is_enabled_for(level))  # type: ignore[attr-defined] # - the line above has seen it
+
+
 def configure_logging(level: str = "info", *, json: bool | None = None, stream: TextIO | None = None) -> None:
     """Set structlog up for a process that Portico runs.
 

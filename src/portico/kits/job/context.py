@@ -1,8 +1,9 @@
 """What a handler may know of its run."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -18,13 +19,17 @@ class Context:
     job: Job
     deadline: datetime | None = None
     """When the run times out, in UTC; None when it may take as long as it likes."""
-    cancelled: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
-    """Set when the run should end early; a coroutine is cancelled instead, a thread has to look."""
+
+    @cached_property
+    def cancelled(self) -> threading.Event:
+        """Set when the run should end early; a coroutine is cancelled instead, a thread has to look."""
+        # made when it is first asked for: most runs never do, and it costs more than the rest of a context
+        return threading.Event()
 
     @property
     def attempt(self) -> int:
         """Which run of this job this is, from 1; runs whose worker died count."""
-        return self.job.retry_count + self.job.crash_count + 1
+        return attempt_of(self.job)
 
     @property
     def log(self) -> FilteringBoundLogger:
@@ -33,9 +38,19 @@ class Context:
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields by which logs name this run."""
-        return {
-            "job_type": self.job.job_type,
-            "job_id": str(self.job.id),
-            "queue": self.job.queue_name,
-            "attempt": self.attempt,
-        }
+        return log_fields(self.job)
+
+
+def attempt_of(job: Job) -> int:
+    """Return which run of the job a claim of it begins, from 1."""
+    return job.retry_count + job.crash_count + 1
+
+
+def log_fields(job: Job) -> dict[str, Any]:
+    """Return the fields by which logs name the run of a job."""
+    return {
+        "job_type": job.job_type,
+        "job_id": str(job.id),
+        "queue": job.queue_name,
+        "attempt": attempt_of(job),
+    }

@@ -5,16 +5,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
-from typing import assert_never
 
+from portico.kits.job.acknowledgements import Acknowledgements
 from portico.kits.job.job_definition import JobDefinition
 from portico.kits.job.job_run import JobRun, RunPhase
 from portico.kits.job.job_slots import JobSlots
-from portico.kits.job.outcome import Failure, Outcome, Success, failure_of
+from portico.kits.job.outcome import Failure, Success, failure_of
 from portico.kits.job.retry_policy import RetryPolicy, has_retries_left
 from portico.kits.job.store_outage import StoreOutage
 from portico.kits.job.waiting import Deadline, sleep_unless, take_cancellation
 from portico.ports.clock import Clock
+from portico.ports.job_lifecycle import CANCELLED_MESSAGE
 from portico.ports.job_queue import JobQueueAdapter, QueueCapability, delays_retries
 from portico.runtime.backoff import Backoff
 from portico.utils.logging import get_logger
@@ -26,7 +27,10 @@ _Answer = Callable[[], Awaitable[bool]]
 
 
 class JobAnswers:
-    """Acknowledges, rejects and releases; an answer is repeated while the store fails, until the lease is lost."""
+    """Acknowledges, rejects and releases; an answer is repeated while the store fails, until the lease is lost.
+
+    Of these only acknowledging waits for nothing.
+    """
 
     def __init__(
         self,
@@ -36,25 +40,16 @@ class JobAnswers:
         retry_policy: RetryPolicy,
         slots: JobSlots,
         outage: StoreOutage,
+        acknowledgements: Acknowledgements,
     ) -> None:
         self._queue = queue
         self._clock = clock
         self._retry_policy = retry_policy
         self._slots = slots
         self._outage = outage
+        self._acknowledgements = acknowledgements
         self.is_hurried = asyncio.Event()
         """Set while the worker stops: nothing is parked then."""
-
-    async def conclude(self, run: JobRun, outcome: Outcome) -> None:
-        """Complete the job, retry it later, or end it."""
-        match outcome:
-            case Success():
-                await self._succeed(run, outcome)
-            case Failure():
-                await self._tell_handler(run, outcome.error)
-                await self._fail(run, outcome)
-            case _:
-                assert_never(outcome)
 
     async def give_back(self, run: JobRun, reason: str, delay_seconds: float = 0.0) -> None:
         """Release the job unrun; a queue that cannot release is told of a failure, which burns a retry."""
@@ -64,18 +59,25 @@ class JobAnswers:
             await self._park(run, delay_seconds)
             answer = partial(self._queue.reject, run.job.id, requeue=True, error_message=reason)
         if await self._until_heard(run, answer):
-            logger.debug("job_released", reason=reason, **run.context.log_fields())
+            logger.debug("job_released", reason=reason, **run.log_fields())
 
-    async def _succeed(self, run: JobRun, success: Success) -> None:
-        duration_ms = round((self._clock.monotonic() - run.started) * 1000, 1)
-        result = success.result
-        if not success.is_storable:
-            result = None
-            logger.warning("job_result_too_large", **run.context.log_fields())
-        if await self._until_heard(run, partial(self._queue.acknowledge, run.job.id, result)):
-            logger.info("job_completed", duration_ms=duration_ms, **run.context.log_fields())
+    def succeed(self, run: JobRun, success: Success) -> None:
+        """Complete the job, soon and beside others."""
+        if success.is_storable:
+            run.result = success.result
+        else:
+            logger.warning("job_result_too_large", **run.log_fields())
+        self._acknowledgements.add(run)
 
-    async def _fail(self, run: JobRun, failure: Failure) -> None:
+    async def abort(self, run: JobRun) -> None:
+        """End the job because somebody asked for that."""
+        answer = partial(self._queue.reject, run.job.id, requeue=False, error_message=CANCELLED_MESSAGE)
+        if await self._until_heard(run, answer):
+            logger.warning("job_aborted", **run.log_fields())
+
+    async def fail(self, run: JobRun, failure: Failure) -> None:
+        """Tell the handler, then retry the job later, or end it."""
+        await self._tell_handler(run, failure.error)
         if failure.is_worth_retrying and has_retries_left(run.job):
             await self._retry(run, failure)
             return
@@ -84,7 +86,7 @@ class JobAnswers:
         )
         if await self._until_heard(run, answer):
             event = "job_dead_lettered" if failure.is_worth_retrying else "job_failed"
-            logger.error(event, error=failure.message, at=failure.place, **run.context.log_fields())
+            logger.error(event, error=failure.message, at=failure.place, **run.log_fields())
 
     async def _retry(self, run: JobRun, failure: Failure) -> None:
         message = failure.message
@@ -97,7 +99,7 @@ class JobAnswers:
             await self._park(run, delay)
             answer = partial(self._queue.reject, run.job.id, requeue=True, error_message=message)
         if await self._until_heard(run, answer):
-            fields = run.context.log_fields()
+            fields = run.log_fields()
             logger.warning("job_retrying", error=message, at=failure.place, retry_in=round(delay, 3), **fields)
 
     def _policy(self, run: JobRun) -> RetryPolicy:
@@ -122,33 +124,35 @@ class JobAnswers:
         except asyncio.CancelledError:
             # the failure is known all the same, and the queue must be told
             take_cancellation()
-            logger.warning("job_on_failure_cancelled", **run.context.log_fields())
+            logger.warning("job_on_failure_cancelled", **run.log_fields())
         except KeyboardInterrupt:
             raise
         except BaseException as problem:  # noqa: BLE001 - what it raises changes nothing, the port says
             message = failure_of(problem).message
-            logger.warning("job_on_failure_failed", error=message, **run.context.log_fields())
+            logger.warning("job_on_failure_failed", error=message, **run.log_fields())
         finally:
             run.phase = RunPhase.ANSWER
 
     async def _park(self, run: JobRun, seconds: float) -> None:
         with self._slots.parked():
-            await sleep_unless(self._clock, seconds, run.lease_lost, self.is_hurried)
+            await sleep_unless(self._clock, seconds, run.lost, self.is_hurried)
 
     async def _until_heard(self, run: JobRun, answer: _Answer) -> bool:
         failures = 0
-        while not run.lease_lost.is_set():
+        while not run.is_lost:
+            run.is_answering = True
             try:
                 is_heard = await answer()
             except Exception as error:  # noqa: BLE001 - what ended must not be dropped, whatever the store says
+                run.is_answering = False
                 failures += 1
                 self._outage.begin(error)
-                await sleep_unless(self._clock, _STORE_BACKOFF.delay_seconds(failures), run.lease_lost)
+                await sleep_unless(self._clock, _STORE_BACKOFF.delay_seconds(failures), run.lost)
             else:
                 self._outage.end()
                 run.is_answered = True
                 if not is_heard:
                     # after a failure the first try may have been heard without our knowing
-                    logger.warning("job_answer_ignored", failures=failures, **run.context.log_fields())
+                    logger.warning("job_answer_ignored", failures=failures, **run.log_fields())
                 return is_heard
         return False

@@ -97,11 +97,16 @@ class JobDefinition(JobHandler, Generic[P, R]):
         """Run the function; a thread goes on when the caller is cancelled, and is told by `context.cancelled`."""
         call = partial(self._run_function, **self._binding.arguments(context))
         try:
-            value = await (run_in_thread(call, f"job:{self.job_type}") if self.is_sync else call())
+            value = await (self._in_thread(call, context) if self.is_sync else call())
         except asyncio.CancelledError:
             context.cancelled.set()
             raise
         return _as_result(value)
+
+    def _in_thread(self, call: Callable[[], Any], context: Context) -> Awaitable[Any]:
+        # asked for here, so that the loop and the thread share one
+        _ = context.cancelled
+        return run_in_thread(call, f"job:{self.job_type}")
 
     @override
     async def on_failure(self, job: Job, error: Exception) -> None:
@@ -159,16 +164,16 @@ def _require_plain_function(function: object) -> None:
 
 
 def _as_result(value: object) -> JobResult:
+    if isinstance(value, pydantic.BaseModel):
+        value = value.model_dump(mode="json")
+    if value is None:
+        return JobResult(success=True)
     if isinstance(value, JobResult):
         return value
     if inspect.isawaitable(value):
         _close(value)
         message = "the handler returned an awaitable that nobody awaited: nothing was done"
         raise TypeError(message)
-    if isinstance(value, pydantic.BaseModel):
-        value = value.model_dump(mode="json")
-    if value is None:
-        return JobResult(success=True)
     require_json(value, "result")
     return JobResult(success=True, result_data=value if isinstance(value, dict) else {"value": value})
 

@@ -1,7 +1,7 @@
 """How many jobs a worker may take on."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _PARKED_PER_SLOT = 10
@@ -11,16 +11,21 @@ class JobSlots:
     """Counts the jobs under way against a limit; parked ones are free, until there are ten times as many as slots."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._taken = 0
         self._parked = 0
         self._changed = asyncio.Event()
 
     @property
+    def parked_count(self) -> int:
+        """How many jobs only wait for their time."""
+        return self._parked
+
+    @property
     def free(self) -> int:
         """How many more jobs may be claimed now."""
-        too_many_parked = max(0, self._parked - self._limit * _PARKED_PER_SLOT)
-        return self._limit - self._taken - too_many_parked
+        too_many_parked = max(0, self._parked - self.limit * _PARKED_PER_SLOT)
+        return self.limit - self._taken - too_many_parked
 
     def take(self) -> None:
         """Count a job that was claimed."""
@@ -43,8 +48,12 @@ class JobSlots:
             self.take()
             self._changed.set()
 
-    async def wait_for_free(self) -> None:
-        """Return when a job may be claimed."""
-        while self.free <= 0:
+    def stir(self) -> None:
+        """Let those who wait look again, for a reason of their own."""
+        self._changed.set()
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return when the condition holds; it is looked at whenever something changes."""
+        while not condition():
             self._changed.clear()
             await self._changed.wait()

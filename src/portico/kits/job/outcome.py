@@ -57,6 +57,8 @@ class Failure:
 
 Outcome = Success | Failure
 
+_NO_RESULT = Success(None)
+
 
 def outcome_of(result: object) -> Outcome:
     """Judge what a handler returned.
@@ -71,7 +73,7 @@ def outcome_of(result: object) -> Outcome:
         raise TypeError(message)
     if result.success:
         require_json_object(result.result_data, "result")
-        return Success(result.result_data or None)
+        return Success(result.result_data) if result.result_data else _NO_RESULT
     error = result.error or HandlerFailedError("the handler reported no success")
     return Failure(error, is_worth_retrying(error, result))
 

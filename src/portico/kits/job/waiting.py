@@ -1,7 +1,6 @@
 """Waiting on the clock that comes in from outside."""
 
 import asyncio
-from collections.abc import Collection
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,23 +16,6 @@ async def sleep_unless(clock: Clock, seconds: float, *events: asyncio.Event) -> 
     finally:
         for waiter in waiters:
             waiter.cancel()
-
-
-async def wait_for_all(clock: Clock, seconds: float, tasks: Collection[asyncio.Task[None]]) -> None:
-    """Wait until all tasks are done, but not longer than `seconds`."""
-    if not tasks:
-        return
-    all_done = asyncio.Event()
-    pending = set(tasks)
-
-    def note(task: asyncio.Task[None]) -> None:
-        pending.discard(task)
-        if not pending:
-            all_done.set()
-
-    for task in tasks:
-        task.add_done_callback(note)
-    await sleep_unless(clock, seconds, all_done)
 
 
 class Deadline:

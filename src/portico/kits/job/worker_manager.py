@@ -1,40 +1,48 @@
 """What takes jobs from queues and runs them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from datetime import timedelta
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from types import MappingProxyType
-from uuid import UUID
+from typing import Any
 
 from typing_extensions import override
 
-from portico.exceptions import ConfigurationError, DatabaseError
-from portico.kits.job.context import Context
+from portico.exceptions import ConfigurationError, DatabaseError, PorticoError
+from portico.kits.job.acknowledgements import Acknowledgements
 from portico.kits.job.job_answers import JobAnswers
 from portico.kits.job.job_definition import JobDefinition
 from portico.kits.job.job_run import JobRun, RunPhase
+from portico.kits.job.job_runners import JobRunners
 from portico.kits.job.job_slots import JobSlots
+from portico.kits.job.outcome import Success
+from portico.kits.job.prefetch import Prefetch
 from portico.kits.job.registry import HandlerRegistry, Handlers
 from portico.kits.job.retry_policy import RetryPolicy
+from portico.kits.job.run_timeouts import RunTimeouts
+from portico.kits.job.runs_in_hand import RunsInHand
 from portico.kits.job.store_outage import StoreOutage
-from portico.kits.job.waiting import take_cancellation, wait_for_all
+from portico.kits.job.store_upkeep import StoreUpkeep
+from portico.kits.job.waiting import is_being_cancelled, take_cancellation
 from portico.ports.clock import Clock
 from portico.ports.job import Job
 from portico.ports.job_handler import JobHandler
 from portico.ports.job_queue import JobQueueAdapter, QueueCapability
 from portico.runtime.backoff import Backoff
 from portico.runtime.service import Service
-from portico.utils.logging import get_logger
+from portico.utils.logging import get_logger, is_enabled
 
 logger = get_logger(__name__)
 
 MISSING_HANDLER_SECONDS = 30.0
 _IDLE_SECONDS = 1.0
+_UNSTARTED_SECONDS = 1.0
 _CANCEL_SECONDS = 5.0
 _MAX_TYPES_NOTED = 1_000
 _LEFT_BEHIND: Mapping[RunPhase, str] = MappingProxyType(
     {
+        RunPhase.CLAIMED: "job_left_unanswered",
         RunPhase.THREAD: "job_thread_left_running",
         RunPhase.HANDLER: "job_cancellation_ignored",
         RunPhase.ANSWER: "job_left_unanswered",
@@ -49,6 +57,9 @@ class WorkerManager(Service):
     `stop` waits for running jobs up to `grace_seconds`, then cancels coroutines and gives their jobs back without
     burning a retry. A thread still running cannot be cancelled: `stop` returns, and its job keeps its lease until the
     thread or the process ends.
+
+    While runs are short, jobs are claimed ahead, about 50 ms of work: so long a job of higher priority that comes
+    later may have to wait. What has not begun after a second is given back.
 
     Args:
         job_queue: where the jobs come from; initialised at start, closed by whoever made it.
@@ -85,126 +96,200 @@ class WorkerManager(Service):
             f"handler_timeout_seconds must be positive: {handler_timeout_seconds}",
         )
         self._queue = job_queue
-        self._handlers = HandlerRegistry(handlers)
+        self._handlers = dict(HandlerRegistry(handlers))
+        self._time_limits = {
+            job_type: _time_limit(handler, handler_timeout_seconds) for job_type, handler in self._handlers.items()
+        }
         self._queue_names = tuple(dict.fromkeys(queues))
-        self._timeout_seconds = handler_timeout_seconds
         self._job_grace_seconds = grace_seconds
         self._slots = JobSlots(concurrency)
+        self._prefetch = Prefetch(concurrency)
+        self._runs = RunsInHand()
+        self._timeouts = RunTimeouts(self._clock)
+        self._runners = self._new_runners()
         self._outage = StoreOutage(self._clock, name)
+        self._acknowledgements = Acknowledgements(
+            job_queue, clock=self._clock, outage=self._outage, on_done=self._forget
+        )
         self._answers = JobAnswers(
             job_queue,
             clock=self._clock,
             retry_policy=retry_policy or RetryPolicy(),
             slots=self._slots,
             outage=self._outage,
+            acknowledgements=self._acknowledgements,
         )
-        self._runs: dict[asyncio.Task[None], JobRun] = {}
-        self._current: dict[UUID, JobRun] = {}
+        self._upkeep = StoreUpkeep(
+            job_queue,
+            self._runs,
+            clock=self._clock,
+            outage=self._outage,
+            worker=name,
+            progressed=self._progressed,
+        )
+        self._may_prefetch = False
+        self._is_tracing = False
         self._types_without_handler: set[str] = set()
         self._lease_keeper: asyncio.Task[None] | None = None
+        self._end_listening: Callable[[], object] | None = None
 
     @property
     def running_jobs(self) -> tuple[Job, ...]:
         """The jobs in this worker's hands."""
-        return tuple(run.job for run in self._runs.values())
+        return tuple(run.job for run in self._runs)
 
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
         await self._queue.initialize()
         self._answers.is_hurried.clear()
-        # last in, first out: fetching ends, then the runs, and their leases are kept until then
-        if self._lease_seconds is not None:
-            self._supervise(stack, "recover", self._recover_expired)
-            self._supervise(stack, "heartbeat", self._keep_leases)
+        if self._end_listening is None:
+            self._end_listening = self._queue.on_lease_lost(self._runs.lose)
+        # what does not begin must go back without having failed
+        self._may_prefetch = {QueueCapability.RELEASE, QueueCapability.DELAYED_RETRY} <= self._queue.capabilities
+        self._runners = self._new_runners()
+        # last in, first out: fetching ends, then the runs, and what they need is kept until then
+        for label, loop in self._upkeep.loops.items():
+            self._supervise(stack, label, loop)
+        self._supervise(stack, "timeouts", self._timeouts.keep)
         stack.push_async_callback(self._end_runs)
+        self._supervise(stack, "unstarted", self._look_after_unstarted)
         self._supervise(stack, "fetch", self._fetch)
         if self._lease_keeper is not None:
             self._lease_keeper.cancel()
 
-    @property
-    def _lease_seconds(self) -> float | None:
-        return self._queue.lease_seconds if QueueCapability.LEASES in self._queue.capabilities else None
+    def _new_runners(self) -> JobRunners:
+        return JobRunners(self._slots, self._run, name=self._name, on_task=self._own)
+
+    def _own(self, runner: asyncio.Task[Any]) -> None:
+        # so that `stop` refuses to be called from a handler, for which it would wait
+        self._tasks.add(runner)
+        runner.add_done_callback(self._tasks.discard)
 
     async def _fetch(self) -> None:
-        while True:
-            await self._slots.wait_for_free()
-            # stop waits for a claim under way, so that no claimed job is dropped on its way here
-            with self._work():
-                has_claimed = await self._claim()
-            self._outage.end()
-            self._progressed("fetch")
-            if not has_claimed:
-                await self._queue.wait_for_jobs(self._queue_names, _IDLE_SECONDS)
+        try:
+            while True:
+                await self._slots.wait_until(self._may_claim)
+                # stop waits for a claim under way, so that no claimed job is dropped on its way here
+                with self._work():
+                    is_drained = await self._claim()
+                self._outage.end()
+                self._progressed("fetch")
+                if is_drained:
+                    await self._queue.wait_for_jobs(self._queue_names, _IDLE_SECONDS)
+        except asyncio.CancelledError:
+            if self._accepts_work:
+                await self._drop_unstarted()
+            raise
+
+    @property
+    def _room(self) -> int:
+        ahead = self._prefetch.jobs if self._may_prefetch else 0
+        return self._slots.free + ahead
+
+    def _may_claim(self) -> bool:
+        if self._acknowledgements.is_full:
+            return False
+        # many at a time, unless somebody waits for work
+        room = self._room
+        return room >= max(1, self._slots.limit // 4) or (room > 0 and not self._runners.waiting)
 
     async def _claim(self) -> bool:
-        has_claimed = False
+        """Claim what there is room for; True when the queues have no more."""
+        claimed = 0
         for queue_name in self._queue_names:
-            if self._slots.free <= 0:
-                break
-            jobs = await self._queue.dequeue_many(queue_name, self._slots.free, timeout=0)
-            for job in jobs:
-                self._begin(job)
-            has_claimed = has_claimed or bool(jobs)
-        return has_claimed
+            room = self._room
+            if room <= 0:
+                return False
+            jobs = await self._queue.dequeue_many(queue_name, room, timeout=0)
+            claimed += len(jobs)
+            if jobs:
+                self._begin(jobs)
+            if len(jobs) >= room:
+                return False
+        if not claimed:
+            self._upkeep.woken_for_nothing.set()
+        return True
 
-    def _begin(self, job: Job) -> None:
-        earlier = self._current.get(job.id)
-        if earlier is not None:
-            # claimed again while we have it: the lease had ended before a heartbeat could say so
-            earlier.lose_lease()
-        run = self._new_run(job)
-        self._slots.take()
-        run.task = asyncio.create_task(self._work_off(run), name=f"{self._name}:{job.job_type}:{job.id}")
-        self._current[job.id] = run
-        self._runs[run.task] = run
-        # so that `stop` refuses to be called from a handler, for which it would wait
-        self._tasks.add(run.task)
-        run.task.add_done_callback(self._forget)
+    def _begin(self, jobs: Sequence[Job]) -> None:
+        self._is_tracing = is_enabled(logger.bind(), logging.DEBUG)
+        now = self._clock.monotonic()
+        runs = [JobRun(job, self._handlers.get(job.job_type), self._time_limits.get(job.job_type), now) for job in jobs]
+        for run in runs:
+            self._runs.add(run)
+            self._slots.take()
+        self._runners.put(runs)
 
-    def _new_run(self, job: Job) -> JobRun:
-        handler = self._handlers.get(job.job_type)
-        seconds = self._timeout_for(handler)
-        deadline = None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
-        return JobRun(job, handler, Context(job, deadline), seconds, started=self._clock.monotonic())
+    async def _run(self, run: JobRun) -> bool:
+        """Work a job off; False when this task is no longer to be used."""
+        is_reusable = True
+        try:
+            if await self._is_to_be_run(run):
+                is_reusable = await self._execute(run)
+        except Exception:
+            # a defect of ours ends one run
+            logger.exception("job_run_broke", **run.log_fields())
+        finally:
+            self._slots.leave()
+            if not run.is_acknowledging:
+                self._forget(run)
+        return is_reusable
 
-    def _timeout_for(self, handler: JobHandler | None) -> float | None:
-        own = handler.options.timeout_seconds if isinstance(handler, JobDefinition) else None
-        return self._timeout_seconds if own is None else own
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        run = self._runs.pop(task)
-        self._tasks.discard(task)
-        if self._current.get(run.job.id) is run:
-            del self._current[run.job.id]
-        self._slots.leave()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("job_run_broke", exc_info=error, **run.context.log_fields())
-
-    async def _work_off(self, run: JobRun) -> None:
-        if run.lease_lost.is_set():
-            return
+    async def _is_to_be_run(self, run: JobRun) -> bool:
+        if run.is_lost:
+            return False
+        if run.is_aborted:
+            await self._answers.abort(run)
+            return False
+        if run.is_late:
+            await self._answers.give_back(run, "no runner was free for a second")
+            return False
         if not self._accepts_work:
             await self._answers.give_back(run, "the worker stopped before the job began")
-        elif run.handler is None:
+            return False
+        if run.handler is None:
             self._note_missing_handler(run)
             await self._answers.give_back(run, "no handler for the job type", MISSING_HANDLER_SECONDS)
-        else:
-            await self._execute(run)
+            return False
+        return True
 
-    async def _execute(self, run: JobRun) -> None:
-        logger.debug("job_started", **run.context.log_fields())
+    async def _execute(self, run: JobRun) -> bool:
+        if self._is_tracing:
+            logger.debug("job_started", **run.log_fields())
+        run.begin(self._clock)
+        self._timeouts.add(run)
         try:
-            outcome = await run.handle(self._clock)
+            outcome = await run.handle()
         except asyncio.CancelledError:
-            if run.is_threaded:
-                # the thread goes on, so the job is not given away
-                raise
-            take_cancellation()
-            await self._answers.give_back(run, "the worker stopped before the job was done")
-            return
+            return await self._give_up(run)
+        finally:
+            self._timeouts.discard(run)
         # a handler may have ended by itself although it was interrupted
+        if is_being_cancelled():
+            take_cancellation()
+        run.ended_at = self._clock.monotonic()
+        self._prefetch.note(run.ended_at - run.started_at)
+        if run.is_aborted:
+            await self._answers.abort(run)
+        elif isinstance(outcome, Success):
+            self._answers.succeed(run, outcome)
+        else:
+            await self._answers.fail(run, outcome)
+        return True
+
+    async def _give_up(self, run: JobRun) -> bool:
+        if run.is_threaded:
+            # the thread goes on, so the job is not given away
+            raise asyncio.CancelledError
         take_cancellation()
-        await self._answers.conclude(run, outcome)
+        if run.is_aborted:
+            await self._answers.abort(run)
+        else:
+            await self._answers.give_back(run, "the worker stopped before the job was done")
+        return run.is_interrupted
+
+    def _forget(self, run: JobRun) -> None:
+        self._runs.remove(run)
+        self._slots.stir()
 
     def _note_missing_handler(self, run: JobRun) -> None:
         job_type = run.job.job_type
@@ -213,50 +298,47 @@ class WorkerManager(Service):
             self._types_without_handler.add(job_type)
             logger.warning("job_handler_missing", job_type=job_type, queue=run.job.queue_name, worker=self._name)
 
-    async def _keep_leases(self) -> None:
+    async def _look_after_unstarted(self) -> None:
         while True:
-            await self._clock.sleep((self._lease_seconds or 0) / 3)
-            await self._beat()
-            self._progressed("heartbeat")
+            await self._clock.sleep(_UNSTARTED_SECONDS)
+            for run in self._runners.take_claimed_before(self._clock.monotonic() - _UNSTARTED_SECONDS):
+                run.is_late = True
+                self._prefetch.note_stuck()
+                self._runners.run_apart(run)
+            self._runners.wake()
 
-    async def _beat(self) -> None:
-        try:
-            lost = await self._queue.heartbeat()
-        except DatabaseError as error:
-            # the next beat comes before the lease ends
-            self._outage.begin(error)
-            return
-        for job_id in lost & self._current.keys():
-            self._current[job_id].lose_lease()
-
-    async def _recover_expired(self) -> None:
-        while True:
-            count = await self._queue.requeue_expired()
-            if count:
-                logger.warning("jobs_recovered", count=count, worker=self._name)
-            self._progressed("recover")
-            await self._clock.sleep(min((self._lease_seconds or 0) / 6, 5.0))
+    async def _drop_unstarted(self) -> None:
+        """Give back what was claimed ahead, when the whole event loop ends without a stop."""
+        for run in self._runners.take_all():
+            with suppress(PorticoError):
+                await self._queue.release(run.job.id)
 
     async def _end_runs(self) -> None:
         self._answers.is_hurried.set()
-        await wait_for_all(self._clock, self._job_grace_seconds, self._runs)
-        for run in self._runs.values():
+        self._runners.close()
+        await self._runs.wait_for_end(self._clock, self._job_grace_seconds, lambda _: True)
+        for run in self._runs:
             run.interrupt()
-        ending = [task for task, run in self._runs.items() if run.phase is not RunPhase.THREAD]
-        await wait_for_all(self._clock, _CANCEL_SECONDS, ending)
+        await self._runs.wait_for_end(self._clock, _CANCEL_SECONDS, lambda run: run.phase is not RunPhase.THREAD)
         self._leave_behind()
 
     def _leave_behind(self) -> None:
-        for run in self._runs.values():
-            logger.warning(_LEFT_BEHIND[run.phase], **run.context.log_fields())
-        if self._runs and self._lease_seconds is not None:
+        for run in self._runs:
+            logger.warning(_LEFT_BEHIND[run.phase], **run.log_fields())
+        if self._runs and self._upkeep.lease_seconds is not None:
             keeping = self._keep_running("left", self._keep_leases_of_left)
             self._lease_keeper = asyncio.create_task(keeping, name=f"{self._name}:left")
+        else:
+            self._stop_listening()
 
     async def _keep_leases_of_left(self) -> None:
-        while self._runs:
-            await self._clock.sleep((self._lease_seconds or 0) / 3)
-            await self._beat()
+        await self._upkeep.keep_leases_of_the_rest()
+        self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        if self._end_listening is not None:
+            self._end_listening()
+            self._end_listening = None
 
     @override
     def _on_started(self) -> None:
@@ -274,6 +356,11 @@ class WorkerManager(Service):
             self._outage.begin(error)
             return
         super()._on_backoff(label, error, delay_seconds)
+
+
+def _time_limit(handler: JobHandler, default_seconds: float | None) -> float | None:
+    own = handler.options.timeout_seconds if isinstance(handler, JobDefinition) else None
+    return default_seconds if own is None else own
 
 
 def _require(is_right: bool, message: str) -> None:  # noqa: FBT001 - the condition comes first, as in an assertion

@@ -35,7 +35,7 @@ def test_a_parked_job_takes_no_slot_until_there_are_too_many() -> None:
 async def test_who_waits_for_a_slot_goes_on_when_one_is_left() -> None:
     slots = JobSlots(1)
     slots.take()
-    waiting = asyncio.create_task(slots.wait_for_free())
+    waiting = asyncio.create_task(slots.wait_until(lambda: slots.free > 0))
     await asyncio.sleep(0)
     assert not waiting.done()
 

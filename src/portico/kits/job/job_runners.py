@@ -1,0 +1,153 @@
+"""Coroutines that run one job after another: a task for each job would cost more than many a job."""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from portico.kits.job.job_run import JobRun
+from portico.kits.job.job_slots import JobSlots
+
+_LONGEST_TURN_SECONDS = 0.005
+_WOKEN_AT_ONCE = 2
+
+
+class JobRunners:
+    """Runs jobs in the order they come, on as many runners as there are slots.
+
+    A job sees no trace of the one before: a runner whose context variables were changed, or that somebody cancelled,
+    is replaced.
+
+    Args:
+        slots: how many jobs may run at once.
+        work: runs one job to its end; False when the runner may not be used again.
+        name: what the tasks are called.
+        on_task: told of each new task.
+
+    """
+
+    def __init__(
+        self,
+        slots: JobSlots,
+        work: Callable[[JobRun], Coroutine[Any, Any, bool]],
+        *,
+        name: str,
+        on_task: Callable[[asyncio.Task[Any]], None],
+    ) -> None:
+        self._slots = slots
+        self._work = work
+        self._name = name
+        self._on_task = on_task
+        self._waiting: deque[JobRun] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self._runners: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a runner."""
+        return len(self._waiting)
+
+    def put(self, runs: Iterable[JobRun]) -> None:
+        """Run these jobs when it is their turn."""
+        self._waiting.extend(runs)
+        self.wake()
+
+    def take_claimed_before(self, moment: float) -> list[JobRun]:
+        """Take back the jobs that have waited since before `moment`."""
+        taken = []
+        while self._waiting and self._waiting[0].claimed_at < moment:
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def take_all(self) -> list[JobRun]:
+        """Take back all jobs that wait."""
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
+
+    def run_apart(self, run: JobRun) -> None:
+        """Work a job off beside the others: one that is not run, but answered."""
+        self._on_task(asyncio.create_task(self._work(run), name=f"{self._name}:apart"))
+
+    def close(self) -> None:
+        """Let no runner wait for more; those that are busy end after their job, what waits is worked off at once."""
+        self._is_closed = True
+        for idle in self._idle:
+            _set(idle)
+        self._idle.clear()
+        for run in self.take_all():
+            self.run_apart(run)
+
+    def wake(self) -> None:
+        """See to it that what waits is run."""
+        # each that wakes does the same: all are up soon when jobs pause, and few for nothing when none does
+        for _ in range(min(_WOKEN_AT_ONCE, len(self._waiting))):
+            if self._idle:
+                _set(self._idle.pop())
+            elif self._is_closed or len(self._runners) < self._limit:
+                self._add_runner()
+
+    def _add_runner(self) -> None:
+        task = asyncio.create_task(self._run(), name=f"{self._name}:runner")
+        self._runners.add(task)
+        task.add_done_callback(self._runners.discard)
+        self._on_task(task)
+
+    async def _run(self) -> None:
+        context = contextvars.copy_context()
+        while await self._take_turn(context):
+            if self._is_closed:
+                return
+            await self._wait()
+
+    async def _take_turn(self, context: contextvars.Context) -> bool:
+        """Run jobs until none waits; False when this runner is done for."""
+        self.wake()
+        time = asyncio.get_running_loop().time
+        began = time()
+        while self._waiting:
+            if not await self._work(self._waiting.popleft()):
+                # somebody cancels tasks, perhaps all there are: this is no time for new ones
+                return False
+            if len(self._runners) > self._limit or not _is_unchanged(context):
+                self._replace()
+                return False
+            if time() - began > _LONGEST_TURN_SECONDS:
+                await asyncio.sleep(0)
+                began = time()
+        return True
+
+    def _replace(self) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._runners.discard(task)
+        self.wake()
+
+    @property
+    def _limit(self) -> int:
+        return self._slots.limit + self._slots.parked_count
+
+    async def _wait(self) -> None:
+        idle = asyncio.get_running_loop().create_future()
+        self._idle.append(idle)
+        try:
+            await idle
+        except asyncio.CancelledError:
+            if idle in self._idle:
+                self._idle.remove(idle)
+            raise
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _is_unchanged(context: contextvars.Context) -> bool:
+    try:
+        # the same tree inside, as long as nothing was set: no values are compared then
+        return contextvars.copy_context() == context
+    except Exception:  # noqa: BLE001 - values of a job that cannot be compared are not what was there before
+        return False
