@@ -181,7 +181,7 @@ async def test_input_that_the_creator_refuses_is_a_bad_request(app: FastAPI, cre
             response = await client.post("/webhooks/jobs", json=BODY)
 
     assert response.status_code == 400
-    assert response.json() == {"detail": "payload.recipient: is no address"}
+    assert response.json()["detail"] == "payload.recipient: is no address"
     assert [log["log_level"] for log in _events(logs, "invalid_webhook_request")] == ["warning"]
 
 
@@ -196,7 +196,7 @@ async def test_any_other_failure_is_an_error_that_tells_nothing(
             response = await client.post("/webhooks/jobs", json=BODY)
 
     assert response.status_code == 500
-    assert response.json() == {"detail": "Job creation failed"}
+    assert response.json()["detail"] == "Job creation failed"
     assert [log["log_level"] for log in _events(logs, "webhook_job_creation_failed")] == ["error"]
     assert "user@example.com" not in json.dumps(logs, default=str)
 
@@ -244,7 +244,7 @@ async def test_a_job_type_that_is_not_on_the_list_is_forbidden(app: FastAPI, cre
         response = await client.post("/webhooks/jobs", json={"job_type": "account.delete", "payload": {}})
 
     assert response.status_code == 403
-    assert response.json() == {"detail": "Job type 'account.delete' not allowed"}
+    assert response.json()["detail"] == "Job type 'account.delete' not allowed"
     assert creator.jobs == []
 
 

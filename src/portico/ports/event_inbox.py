@@ -1,7 +1,7 @@
 """What came from outside, and what became of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -53,7 +53,15 @@ class EventInbox(ABC):
 
     @abstractmethod
     async def record(self, event: InboxEvent) -> None:
-        """Keep the event; when this returns it is as durable as the store makes it."""
+        """Keep the event; when this returns it is as durable as the store makes it.
+
+        An event that is recorded again keeps its place.
+        """
+
+    async def record_many(self, events: Sequence[InboxEvent]) -> None:
+        """Keep the events in their order, at once where the store can; some may be kept when it raises."""
+        for event in events:
+            await self.record(event)
 
     @abstractmethod
     async def get(self, event_id: UUID) -> InboxEvent | None:

@@ -7,6 +7,7 @@ from typing import Any
 import pydantic
 
 _MAX_SHOWN = 10
+_MAX_PLACES = 20
 _MAX_NAME_LENGTH = 80
 _MAY_REPEAT_THE_VALUE = frozenset({"value_error", "assertion_error", "union_tag_invalid"})
 
@@ -24,6 +25,12 @@ def refusal_text(error: pydantic.ValidationError, path: str = "payload") -> str:
     return shown + (f"; and {more} more" if more > 0 else "")
 
 
+def refusal_places(error: pydantic.ValidationError, *path: str) -> list[dict[str, Any]]:
+    """Return the first refusals for programs: where, which rule, and the rule in words; never with a value."""
+    found = error.errors(include_url=False)[:_MAX_PLACES]
+    return [{"loc": [*path, *map(_name, item["loc"])], "code": item["type"], "msg": _rule(item)} for item in found]
+
+
 def field_path(path: str, segments: Sequence[int | str]) -> str:
     """Return the path that pydantic's location means; names that a stranger chose are shortened and escaped."""
     return path + "".join(_segment_text(segment) for segment in segments)
@@ -38,6 +45,10 @@ def _segment_text(segment: int | str) -> str:
         return f"[{segment}]"
     name = segment[:_MAX_NAME_LENGTH]
     return f".{name}" if name.isprintable() else f"[{name!a}]"
+
+
+def _name(segment: int | str) -> int | str:
+    return segment if isinstance(segment, int) else segment[:_MAX_NAME_LENGTH]
 
 
 def _rule(item: Any) -> str:

@@ -11,6 +11,7 @@ from typing_extensions import override
 from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job
 from portico.ports.job_creator import JobRequest
+from portico.runtime.event_log import EventLog
 from portico.runtime.events import Event
 from portico.runtime.intake.steps import IntakeStep, take_in
 from portico.runtime.service import StoppingError
@@ -26,6 +27,8 @@ class ReceivingTrigger(BaseTrigger):
     """
 
     _calls: set[asyncio.Timeout]
+    _log: EventLog | None = None
+    """Open while the trigger runs."""
 
     @property
     @abstractmethod
@@ -36,6 +39,9 @@ class ReceivingTrigger(BaseTrigger):
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
         self._calls = set()
+        self._log = EventLog(self.inbox, trigger=self._name)
+        stack.push_async_callback(self._close_log)
+        self._supervise(stack, "event_log", self._log.run)
         stack.push_async_callback(self._cut_off_calls)
 
     async def _call(self, endpoint: Callable[[], Awaitable[T]]) -> T:
@@ -76,6 +82,22 @@ class ReceivingTrigger(BaseTrigger):
         """Count an event that its caller may bring again as it is; a flood of these must not reach the store."""
         self._last_event_at = self._clock.now()
         self._counts[EventOutcome.REJECTED] += 1
+
+    @override
+    async def _record_quietly(
+        self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
+    ) -> None:
+        entry = self._entry(event, outcome, reason=reason, body=event.body, jobs=jobs)
+        if self._log is None or outcome is EventOutcome.REJECTED:
+            await self._keep_quietly(entry)
+        else:
+            # the caller waits for its job, not for a line about it
+            self._log.add(entry)
+
+    async def _close_log(self) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            await log.flush()
 
     async def _cut_off_calls(self) -> None:
         if not self._calls:

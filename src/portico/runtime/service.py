@@ -176,8 +176,8 @@ class Service:
 
     async def _end(self, task: asyncio.Task[None]) -> None:
         task.cancel()
-        _, stubborn = await asyncio.wait({task}, timeout=self._grace_seconds)
-        if stubborn:
+        # a task whose loop was closed is done, and cannot be waited for
+        if not task.done() and (await asyncio.wait({task}, timeout=self._grace_seconds))[1]:
             logger.error("service_task_ignores_cancellation", service=self._name, task=task.get_name())
         self._tasks.discard(task)
 

@@ -223,12 +223,14 @@ class BaseTrigger(Service, JobTrigger):
     async def _record_quietly(
         self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
     ) -> None:
-        entry = self._entry(event, outcome, reason=reason, jobs=jobs)
+        await self._keep_quietly(self._entry(event, outcome, reason=reason, jobs=jobs))
+
+    async def _keep_quietly(self, entry: InboxEvent) -> None:
         try:
             await self.inbox.record(entry)
         except Exception as error:  # noqa: BLE001 - whatever an inbox raises, the event is not to come back
             # the job is durable; a missing line about it must not bring the event back
-            logger.warning("event_not_recorded", trigger=self._name, outcome=outcome.value, error=describe(error))
+            logger.warning("event_not_recorded", trigger=self._name, outcome=entry.outcome.value, error=describe(error))
 
     def _entry(
         self,

@@ -1,63 +1,92 @@
 """What a caller is told; here is the one table from the error tree to HTTP."""
 
+import json
 import math
+from typing import Any
 
 import pydantic
-from fastapi import HTTPException, Response
-from fastapi.responses import JSONResponse
+from fastapi import Response
 
-from portico.adapters.http.job_request import WebhookJobRequest
+from portico.adapters.http.job_request import Call, WebhookJobRequest
+from portico.adapters.http.problems import Refusal, Told
+from portico.adapters.http.rate_fields import quota_fields
 from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
 from portico.ports.job import Job, JobStatus
-from portico.runtime.pydantic_errors import refusal_text
+from portico.runtime.pydantic_errors import refusal_places, refusal_text
 
-_STATUS = ((ValidationError, 400), (AuthorizationError, 403), (RateLimitError, 429))
+_STATUS = (
+    (ValidationError, 400, "invalid_request"),
+    (AuthorizationError, 403, "job_type_not_allowed"),
+    (RateLimitError, 429, "rate_limited"),
+)
 NOT_RUNNING_RETRY_SECONDS = 5
-
-
-class Told(HTTPException):
-    """An answer that is counted, logged and recorded already."""
 
 
 def refusal(error: Exception) -> Told:
     """Return the answer to a request that did not get to the creator."""
-    for kind, status in _STATUS:
+    if isinstance(error, Refusal):
+        return Told.of(error)
+    for kind, status, code in _STATUS:
         if isinstance(error, kind):
-            return Told(status, str(error), headers=_headers(error))
+            return Told(status, str(error), **_more(error, code))
     return creation_failure(error)
 
 
 def creation_failure(error: Exception) -> Told:
     """Return the answer to a request whose job was not created; only what is wrong with the input is told."""
+    if isinstance(error, Refusal):
+        return Told.of(error)
     if isinstance(error, ValidationError):
-        return Told(400, str(error))
+        return Told(400, str(error), **_more(error, "invalid_payload"))
     if isinstance(error, pydantic.ValidationError):
-        return Told(400, f"Invalid payload: {refusal_text(error)}")
-    return Told(500, "Job creation failed")
+        members = {"errors": refusal_places(error, "payload")}
+        return Told(400, f"Invalid payload: {refusal_text(error)}", code="invalid_payload", members=members)
+    return Told(500, "Job creation failed", code="job_creation_failed")
 
 
 def not_running() -> Told:
     """Return the answer before the start and after the stop."""
-    return Told(503, "Webhooks are not accepted now", headers={"Retry-After": str(NOT_RUNNING_RETRY_SECONDS)})
+    headers = {"Retry-After": str(NOT_RUNNING_RETRY_SECONDS)}
+    return Told(503, "Webhooks are not accepted now", code="draining", headers=headers)
 
 
-def _headers(error: Exception) -> dict[str, str] | None:
+def _more(error: Exception, code: str) -> dict[str, Any]:
     if isinstance(error, RateLimitError):
-        return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
-    return None
+        headers = {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
+        return {"code": code, "headers": headers, "members": {"violated-policies": ["job_type"]}}
+    details = error.details if isinstance(error, ValidationError) else {}
+    members = {"errors": details["errors"]} if "errors" in details else {}
+    return {"code": details.get("code", code), "members": members}
 
 
-def accepted(job: Job | None, request: WebhookJobRequest) -> Response:
-    """Return the answer to a request that has its job: a new one, or the first one of its key."""
+def answer_fields(call: Call) -> dict[str, str]:
+    """Return the header fields of any answer to a call."""
+    fields = {"X-Request-ID": call.request_id or "", "Cache-Control": "no-store"}
+    if call.quota is None:
+        return fields
+    return {**fields, **quota_fields("job_type", *call.quota)}
+
+
+def accepted(job: Job | None, request: WebhookJobRequest, fields: dict[str, str]) -> Response:
+    """Return the answer to a request that has its job: a new one, or the first one of its key, answered as then."""
     # an overridden endpoint may return nothing, and a test's creator a mock
     stored = job if isinstance(job, Job) else request
     job_id = getattr(job, "id", None)
-    status = job.status if isinstance(job, Job) else JobStatus.PENDING
     content = {
         "job_id": None if job_id is None else str(job_id),
         "job_type": stored.job_type,
         "queue_name": stored.queue_name,
         "priority": stored.priority,
-        "status": status.value,
+        "status": _first_status(job).value,
     }
-    return JSONResponse(content, 202)
+    if isinstance(job, Job) and job.is_duplicate:
+        fields["Idempotency-Replayed"] = "true"
+    return Response(json.dumps(content).encode(), 202, fields, media_type="application/json")
+
+
+def _first_status(job: Job | None) -> JobStatus:
+    if not isinstance(job, Job):
+        return JobStatus.PENDING
+    if not job.is_duplicate:
+        return job.status
+    return JobStatus.PENDING if job.scheduled_at is None else JobStatus.SCHEDULED

@@ -2,8 +2,10 @@
 
 import asyncio
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from starlette.requests import ClientDisconnect
+
+from portico.adapters.http.problems import Refusal
 
 _MAX_LENGTH_DIGITS = 18
 # the rest of the body is on its way and nobody will read it
@@ -14,7 +16,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float)
     """Return the body as it was sent.
 
     Raises:
-        HTTPException: 413 for more than `max_bytes` (unread where Content-Length says so), 415 for a compressed one,
+        Refusal: 413 for more than `max_bytes` (unread where Content-Length says so), 415 for a compressed one,
             408 after `timeout_seconds`, 400 where the caller went away.
 
     """
@@ -22,11 +24,14 @@ async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float)
     _refuse_announced_excess(request, max_bytes)
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _read(request, max_bytes)
+            body = await _read(request, max_bytes)
     except TimeoutError:
-        raise HTTPException(408, "Request body took too long", headers=_CLOSE) from None
+        raise Refusal(408, "Request body took too long", code="body_timeout", headers=_CLOSE) from None
     except ClientDisconnect:
-        raise HTTPException(400, "Request body ended early", headers=_CLOSE) from None
+        raise Refusal(400, "Request body ended early", code="body_incomplete", headers=_CLOSE) from None
+    # the stream is at its end: whoever asks the request for its body (a dependency, an authentication) finds it here
+    request._body = body  # noqa: SLF001 - where Starlette keeps a body that it has read
+    return body
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
@@ -43,7 +48,12 @@ async def _read(request: Request, max_bytes: int) -> bytes:
 def _refuse_compressed(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() not in {"", "identity"}:
-        raise HTTPException(415, "Content-Encoding is not supported", headers={"Accept-Encoding": "identity"})
+        raise Refusal(
+            415,
+            "Content-Encoding is not supported",
+            code="unsupported_content_encoding",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 def _refuse_announced_excess(request: Request, max_bytes: int) -> None:
@@ -51,10 +61,11 @@ def _refuse_announced_excess(request: Request, max_bytes: int) -> None:
     if length is None:
         return
     if not (length.isascii() and length.isdecimal()):
-        raise HTTPException(400, "Content-Length is not a number", headers=_CLOSE)
+        raise Refusal(400, "Content-Length is not a number", code="invalid_content_length", headers=_CLOSE)
     if len(length) > _MAX_LENGTH_DIGITS or int(length) > max_bytes:
         raise _too_large(max_bytes)
 
 
-def _too_large(max_bytes: int) -> HTTPException:
-    return HTTPException(413, f"Request body is larger than {max_bytes} bytes", headers=_CLOSE)
+def _too_large(max_bytes: int) -> Refusal:
+    message = f"Request body is larger than {max_bytes} bytes"
+    return Refusal(413, message, code="body_too_large", headers=_CLOSE, members={"limit": max_bytes})

@@ -1,23 +1,42 @@
 """A job as it is asked for over HTTP."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import pydantic
-from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictInt
 
-from portico.adapters.http.body import read_body
-from portico.adapters.http.idempotency import read_idempotency_key
-from portico.adapters.http.media_type import require_json_type
 from portico.exceptions import ValidationError
+from portico.ports.rate_limiter import RateDecision
 from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from portico.runtime.intake.strict_json import decode_json
-from portico.runtime.pydantic_errors import refusal_text
+from portico.runtime.pydantic_errors import refusal_places, refusal_text
+from portico.runtime.quotas import Quota
 
 _QUEUE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"
 _DECODED_ON_THE_LOOP_BYTES = 65_536
+
+
+@dataclass(slots=True)
+class Call:
+    """The HTTP call that a request came with; copies of the request share it."""
+
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    principal: str | None = None
+    """Who asks, where anybody is asked who they are."""
+    decoded: dict[str, Any] | None = None
+    """The payload that came out of strict JSON and needs no second look."""
+    quota: tuple[Quota, RateDecision] | None = None
+    """What was taken from a rate limit; filled in while the call is answered."""
+    is_stranger: bool = False
+    """Nobody has asked yet who it is: nothing of it is stored."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the delivery log keeps; secrets are taken out."""
+    body: bytes | None = None
+    """The original bytes, where the delivery log keeps them."""
 
 
 class WebhookJobRequest(BaseModel):
@@ -29,54 +48,55 @@ class WebhookJobRequest(BaseModel):
     payload: dict[str, Any] = Field(repr=False)
     queue_name: str = Field(default="default", pattern=_QUEUE_NAME)
     priority: StrictInt = Field(default=0, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)
-    _idempotency_key: str | None = PrivateAttr(default=None)
+    _call: Call | None = PrivateAttr(default=None)
+
+    @property
+    def call(self) -> Call:
+        """The call it came with; that of a request that was made by hand says nothing."""
+        return self._call or Call()
 
     @property
     def idempotency_key(self) -> str | None:
         """The header that came with the request; a copy of the request keeps it."""
-        return self._idempotency_key
+        return None if self._call is None else self._call.idempotency_key
 
     def with_idempotency_key(self, key: str | None) -> Self:
         """Return the request as it came with this header."""
+        return self.with_call(replace(self.call, idempotency_key=key))
+
+    def with_call(self, call: Call) -> Self:
+        """Return the request as it came with this call."""
         copy = self.model_copy()
-        copy._idempotency_key = key  # noqa: SLF001 - its own copy
+        copy._call = call  # noqa: SLF001 - its own copy
         return copy
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobRequestReader:
-    """Reads a job request strictly: each way to be wrong is told apart, and none of them is guessed around."""
+async def decode_body(body: bytes) -> Any:
+    """Return the value of a body that is strict JSON; large ones do not hold the loop up.
 
-    max_body_bytes: int
-    body_timeout_seconds: float
+    Raises:
+        ValidationError: the body is not strict JSON.
 
-    async def read(self, request: Request) -> WebhookJobRequest:
-        """Return what the caller asks for.
-
-        Raises:
-            HTTPException: the body could not be read, or is not declared as JSON.
-            ValidationError: the body is not strict JSON, or not a job request.
-
-        """
-        body = await read_body(request, max_bytes=self.max_body_bytes, timeout_seconds=self.body_timeout_seconds)
-        value = await _decode(body)
-        # after decoding: what is not JSON is a 400, whatever it says it is
-        require_json_type(request)
-        key = read_idempotency_key(request)
-        job_request = _job_request(value)
-        return job_request if key is None else job_request.with_idempotency_key(key)
-
-
-async def _decode(body: bytes) -> Any:
+    """
     if len(body) <= _DECODED_ON_THE_LOOP_BYTES:
         return decode_json(body)
     return await asyncio.to_thread(decode_json, body)
 
 
-def _job_request(value: Any) -> WebhookJobRequest:
+def job_request(value: Any, call: Call) -> WebhookJobRequest:
+    """Return what a decoded body asks for.
+
+    Raises:
+        ValidationError: it is no job request.
+
+    """
     if not isinstance(value, dict):
-        raise ValidationError("Request body must be a JSON object")
+        raise ValidationError("Request body must be a JSON object", details={"code": "not_an_object"})
     try:
-        return WebhookJobRequest.model_validate(value)
+        request = WebhookJobRequest.model_validate(value)
     except pydantic.ValidationError as error:
-        raise ValidationError(f"Invalid request: {refusal_text(error, 'request')}") from None
+        details = {"code": "invalid_request", "errors": refusal_places(error)}
+        raise ValidationError(f"Invalid request: {refusal_text(error, 'request')}", details=details) from None
+    call.decoded = request.payload
+    request._call = call  # noqa: SLF001 - just made
+    return request

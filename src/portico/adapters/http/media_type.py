@@ -2,7 +2,9 @@
 
 from email.message import Message
 
-from fastapi import HTTPException, Request
+from fastapi import Request
+
+from portico.adapters.http.problems import Refusal
 
 _ACCEPT = {"Accept-Post": "application/json"}
 
@@ -13,7 +15,7 @@ def require_json_type(request: Request) -> None:
     A caller that declares nothing passes, unless it is a browser.
 
     Raises:
-        HTTPException: 415.
+        Refusal: 415.
 
     """
     declared = request.headers.get("content-type")
@@ -21,7 +23,7 @@ def require_json_type(request: Request) -> None:
         return
     if declared is None:
         if "origin" in request.headers:
-            raise HTTPException(415, "Content-Type must be application/json", headers=_ACCEPT)
+            raise _unsupported("Content-Type must be application/json")
         return
     _require_declared_json(declared)
 
@@ -33,6 +35,10 @@ def _require_declared_json(declared: str) -> None:
     if not (
         media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
     ):
-        raise HTTPException(415, "Content-Type must be application/json", headers=_ACCEPT)
+        raise _unsupported("Content-Type must be application/json")
     if str(message.get_param("charset", "utf-8")).lower() not in {"utf-8", "utf8", "us-ascii"}:
-        raise HTTPException(415, "The charset of JSON is UTF-8", headers=_ACCEPT)
+        raise _unsupported("The charset of JSON is UTF-8")
+
+
+def _unsupported(message: str) -> Refusal:
+    return Refusal(415, message, code="unsupported_media_type", headers=_ACCEPT)

@@ -1,12 +1,29 @@
 """How webhooks are configured."""
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, get_args
 
+from portico.adapters.http.authentication import Authenticate
 from portico.exceptions import ConfigurationError
 
 _PREFIX = re.compile(r"(/[^/{}?#\s]+)*")
+_POSITIVE = (
+    "max_body_bytes",
+    "body_timeout_seconds",
+    "max_header_bytes",
+    "max_headers",
+    "max_concurrency",
+    "enqueue_timeout_seconds",
+    "delivery_retention_days",
+)
+_LISTS = ("allowed_job_types", "allowed_hosts", "allowed_origins", "trusted_proxies")
+
+Idempotency = Literal["optional", "required", "off"]
+OnLimiterError = Literal["local", "allow", "deny"]
+DeliveryLogging = Literal["metadata", "full", "off"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +33,24 @@ class WebhookConfig:
     Args:
         prefix: the path before ``/jobs``; begins with a slash and does not end with one, or is empty.
         allowed_job_types: the types that may be asked for; None or empty allows every type, and warns at start.
+        auth: who may ask for jobs: `Bearer`, `APIKey`, `Basic`, `StandardWebhooks`, or an async function from the
+            request to the caller's name, or None for nobody it knows; without, everybody may, and the start warns.
+        idempotency: whether an Idempotency-Key may or must be sent, or is not looked at.
+        rate_limits: from job type to a quota such as ``"100/minute"``, over `max_requests_per_minute`.
+        rate_limit_on_error: what happens while the limiter's store fails: this process counts alone, everything passes,
+            or everything is answered with 503.
+        client_rate_limit: a quota for each client address, whatever it asks for.
+        trusted_proxies: addresses and networks whose X-Forwarded-For is believed.
+        ipv6_prefix: so many bits of an IPv6 address are one client.
         max_body_bytes: larger bodies are answered with 413.
         body_timeout_seconds: bodies that take longer are answered with 408.
+        max_header_bytes: larger heads of requests are answered with 431, and so are those with more than `max_headers`.
+        max_concurrency: so many requests are read and answered at once; more are answered with 503.
+        enqueue_timeout_seconds: a creation that takes longer is answered with 500; it may have happened all the same.
+        allowed_hosts: what the Host header may say; empty allows everything.
+        allowed_origins: whose pages may send requests from a browser, beside those of the same host.
+        delivery_log: what the inbox keeps of a request: what became of it, or its body and headers too, or nothing.
+        delivery_retention_days: for how long.
 
     Raises:
         ConfigurationError: names the field and its value.
@@ -26,16 +59,43 @@ class WebhookConfig:
 
     prefix: str = "/webhooks"
     allowed_job_types: Collection[str] | None = None
+    auth: Authenticate | None = None
+    idempotency: Idempotency = "optional"
+    rate_limits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    rate_limit_on_error: OnLimiterError = "local"
+    client_rate_limit: str | None = None
+    trusted_proxies: Collection[str] = ()
+    ipv6_prefix: int = 64
     max_body_bytes: int = 1_048_576
     body_timeout_seconds: float = 10.0
+    max_header_bytes: int = 16_384
+    max_headers: int = 100
+    max_concurrency: int = 256
+    enqueue_timeout_seconds: float = 5.0
+    allowed_hosts: Collection[str] = ()
+    allowed_origins: Collection[str] = ()
+    delivery_log: DeliveryLogging = "metadata"
+    delivery_retention_days: float = 7.0
 
     def __post_init__(self) -> None:
         if not _PREFIX.fullmatch(self.prefix):
             raise ConfigurationError(
                 f"prefix must be a path such as '/webhooks', without a slash at its end, not {self.prefix!r}"
             )
-        if isinstance(self.allowed_job_types, str):
-            raise ConfigurationError(f"allowed_job_types must be a list of job types, not {self.allowed_job_types!r}")
-        for name in ("max_body_bytes", "body_timeout_seconds"):
+        for name in _LISTS:
+            if isinstance(value := getattr(self, name), str):
+                raise ConfigurationError(f"{name} must be a list of texts, not {value!r}")
+        for name in _POSITIVE:
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be more than 0, not {getattr(self, name)!r}")
+        self._require_choices()
+        if not 1 <= self.ipv6_prefix <= 128:  # noqa: PLR2004 - the bits of an address
+            raise ConfigurationError(f"ipv6_prefix must be from 1 to 128, not {self.ipv6_prefix!r}")
+        if self.auth is not None and not callable(self.auth):
+            raise ConfigurationError("auth must be Bearer, APIKey, Basic, StandardWebhooks or a function")
+
+    def _require_choices(self) -> None:
+        choices = {"idempotency": Idempotency, "rate_limit_on_error": OnLimiterError, "delivery_log": DeliveryLogging}
+        for name, allowed in choices.items():
+            if (value := getattr(self, name)) not in get_args(allowed):
+                raise ConfigurationError(f"{name} must be one of {', '.join(get_args(allowed))}, not {value!r}")

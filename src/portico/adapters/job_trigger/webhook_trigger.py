@@ -1,22 +1,33 @@
 """Jobs from HTTP calls."""
 
+import asyncio
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from typing_extensions import override
 
 from portico.adapters.http import openapi
-from portico.adapters.http.answers import Told, accepted, creation_failure, not_running, refusal
-from portico.adapters.http.job_request import JobRequestReader, WebhookJobRequest
+from portico.adapters.http.answers import accepted, answer_fields, creation_failure, not_running, refusal
+from portico.adapters.http.authentication import APIKey, Basic, Bearer
+from portico.adapters.http.direct_route import DirectRoute
+from portico.adapters.http.gate import Gate
+from portico.adapters.http.head import RequestIds
+from portico.adapters.http.idempotency import Replays, require_same
+from portico.adapters.http.job_request import Call, WebhookJobRequest
+from portico.adapters.http.problems import Told, problem
+from portico.adapters.http.reading import JobRequestReader
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.store.memory.rate_limiter import MemoryRateLimiter
+from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
 from portico.ports.clock import Clock
-from portico.ports.event_inbox import EventInbox
+from portico.ports.event_inbox import EventInbox, EventOutcome
 from portico.ports.job import Job
 from portico.ports.job_creator import JobCreator, JobRequest
 from portico.ports.rate_limiter import RateLimiter
@@ -27,20 +38,22 @@ from portico.runtime.intake.json_payload import require_json_payload
 from portico.runtime.intake.names import require_job_type_of_sane_length, shown
 from portico.runtime.intake.payload_schema import PayloadSchemas
 from portico.runtime.intake.priority import PriorityMap
-from portico.runtime.intake.rate_limit import RateLimit
+from portico.runtime.intake.rate_limit import RateLimit, require_allowed
 from portico.runtime.intake.steps import IntakeStep
+from portico.runtime.quotas import Quota
 from portico.runtime.receiving import ReceivingTrigger
 from portico.runtime.service import StoppingError, describe
+from portico.runtime.trigger import outcome_of
 from portico.utils.logging import get_logger
 
-__all__ = ["WebhookConfig", "WebhookJobRequest", "WebhookTrigger"]
+__all__ = ["APIKey", "Basic", "Bearer", "WebhookConfig", "WebhookJobRequest", "WebhookTrigger"]
 
 logger = get_logger(__name__)
 
 _SERVER_ERROR = 500
 _SHOWN_FRAMES = 20
 # the same request may pass later: these say nothing about the event
-_FOR_NOW = frozenset({408, 429})
+_FOR_NOW = frozenset({408, 409, 429})
 
 
 class WebhookTrigger(ReceivingTrigger):
@@ -49,14 +62,15 @@ class WebhookTrigger(ReceivingTrigger):
     Args:
         job_creator: creates the jobs.
         config: where it listens and what it lets in.
-        payload_schemas: from job type to a pydantic model, a dataclass or a `TypedDict` for its payload.
+        payload_schemas: from job type to a pydantic model, a dataclass, a `TypedDict` or a JSON Schema for its payload.
         max_requests_per_minute: for each job type, in any minute; None is unlimited.
         priority_map: from job type to the priority that its jobs get, whatever the request says.
+        rate_limits: from job type to a quota such as ``"100/minute"``, over those of `config`.
         name: part of keys, health and logs; two triggers need two names.
         clock: the time.
         store: a webhook has no cursor; it is opened and closed like any trigger's.
         inbox: where each request is recorded with what became of it.
-        rate_limiter: counts for `max_requests_per_minute`; by default for this process alone.
+        rate_limiter: counts for all limits; by default for this process alone.
 
     """
 
@@ -70,6 +84,7 @@ class WebhookTrigger(ReceivingTrigger):
         max_requests_per_minute: int | None = None,
         priority_map: Mapping[str, int] | None = None,
         *,
+        rate_limits: Mapping[str, str] | None = None,
         name: str | None = None,
         clock: Clock | None = None,
         store: TriggerStore | None = None,
@@ -81,17 +96,21 @@ class WebhookTrigger(ReceivingTrigger):
         self._steps: tuple[IntakeStep, ...] = (
             AllowList(self.config.allowed_job_types),
             require_job_type_of_sane_length,
-            require_json_payload,
             PayloadSchemas(payload_schemas or {}),
             PriorityMap(priority_map or {}),
         )
-        if max_requests_per_minute is not None:
-            limiter = rate_limiter or MemoryRateLimiter(clock=self._clock)
-            # the last: what another step refuses takes nothing from the limit
-            self._steps += (RateLimit(limiter, max_requests_per_minute, self._rate_key),)
-        self._reader = JobRequestReader(
-            max_body_bytes=self.config.max_body_bytes, body_timeout_seconds=self.config.body_timeout_seconds
+        limiter = rate_limiter or MemoryRateLimiter(clock=self._clock)
+        quotas = {**self.config.rate_limits, **(rate_limits or {})}
+        self._limit = RateLimit(
+            limiter,
+            max_requests_per_minute,
+            self._rate_key,
+            {job_type: Quota.parse(text, f"rate_limits['{job_type}']") for job_type, text in quotas.items()},
         )
+        self._gate = Gate(self.config, limiter, self._name)
+        self._reader = JobRequestReader(self.config, self._gate)
+        self._replays = Replays(self._clock)
+        self._request_ids = RequestIds()
         self._counted: WeakValueDictionary[int, Job] = WeakValueDictionary()
         self.router = self._build_router()
 
@@ -118,49 +137,99 @@ class WebhookTrigger(ReceivingTrigger):
             HTTPException: what the caller is told instead.
 
         """
-        event = Event(source_id=request.idempotency_key)
         try:
-            asked_for = await self._take_in(self._job_request(request))
+            asked_for = await self._admitted(request)
+            job = await self._obtain(request, asked_for)
         except Exception as error:
-            raise await self._told(refusal(error), error, request, event) from error
-        try:
-            job = await self._create(event, asked_for)
-        except Exception as error:
-            raise await self._told(creation_failure(error), error, request, event) from error
+            raise await self._told(creation_failure(error), error, request, request.call) from error
+        await self._record_quietly(_event(request.call), outcome_of(job), jobs=[job])
         if isinstance(job, Job):
             self._counted[id(job)] = job
         return job
 
+    async def _admitted(self, request: WebhookJobRequest) -> JobRequest:
+        """Return what the steps make of a request."""
+        asked_for = self._job_request(request)
+        try:
+            if request.payload is not request.call.decoded:
+                asked_for = await require_json_payload(asked_for)
+            return await self._take_in(asked_for)
+        except (AuthorizationError, ValidationError) as error:
+            raise refusal(error) from error
+
+    async def _obtain(self, request: WebhookJobRequest, asked_for: JobRequest) -> Job:
+        """Return the job of a request: the first one's, when its key was there before."""
+        key = asked_for.metadata.get("idempotency_key")
+        if key is None:
+            return await self._create_in_time(request, asked_for)
+        sent = replace(asked_for, payload=request.payload)
+        with self._replays.under_way(key):
+            if (known := self._replays.find(key, sent)) is not None:
+                self._count(known)
+                return known
+            job = await self._create_in_time(request, asked_for)
+        if outcome_of(job) is EventOutcome.DUPLICATE:
+            require_same(job, asked_for, request.payload)
+        elif isinstance(job, Job):
+            self._replays.remember(key, sent, job)
+        return job
+
+    async def _create_in_time(self, request: WebhookJobRequest, asked_for: JobRequest) -> Job:
+        # the last question: what is refused before takes nothing from the limit
+        await self._take_quota(request)
+        # what is cut off may have happened all the same: the caller repeats it with its key
+        async with asyncio.timeout(self.config.enqueue_timeout_seconds):
+            return await self._submit(asked_for)
+
+    async def _take_quota(self, request: WebhookJobRequest) -> None:
+        quota = self._limit.quota_of(request.job_type)
+        if quota is None:
+            return
+        decision = await self._limit.take(request.job_type, quota)
+        request.call.quota = (quota, decision)
+        try:
+            require_allowed(request.job_type, decision)
+        except RateLimitError as error:
+            raise refusal(error) from error
+
     async def _receive(self, http_request: Request) -> Response:
+        call = Call(self._request_ids.of(http_request.headers.get("x-request-id")), is_stranger=True)
+        try:
+            request, job = await self._answer(http_request, call)
+        except HTTPException as answer:
+            return problem(answer, answer_fields(call))
+        self._count_once(job)
+        return accepted(job, request, answer_fields(call))
+
+    async def _answer(self, http_request: Request, call: Call) -> tuple[WebhookJobRequest, Job]:
         if not self.is_running:
             raise not_running()
         request: WebhookJobRequest | None = None
         try:
-            request = await self._reader.read(http_request)
-            job = await self._call(partial(self._create_job_endpoint, request))
+            with self._gate.slot():
+                request = await self._reader.read(http_request, call)
+                return request, await self._call(partial(self._create_job_endpoint, request))
         except Told:
             raise
         except StoppingError as error:
             raise not_running() from error
         except HTTPException as answer:
-            await self._settle(answer, answer, request, Event())
+            await self._settle(answer, answer, request, call)
             raise
         except Exception as error:
-            raise await self._told(creation_failure(error), error, request, Event()) from error
-        self._count_once(job)
-        return accepted(job, request)
+            raise await self._told(creation_failure(error), error, request, call) from error
 
-    async def _told(self, answer: Told, error: Exception, request: WebhookJobRequest | None, event: Event) -> Told:
-        await self._settle(answer, error, request, event)
+    async def _told(self, answer: Told, error: Exception, request: WebhookJobRequest | None, call: Call) -> Told:
+        await self._settle(answer, error, request, call)
         return answer
 
     async def _settle(
-        self, answer: HTTPException, error: Exception, request: WebhookJobRequest | None, event: Event
+        self, answer: HTTPException, error: Exception, request: WebhookJobRequest | None, call: Call
     ) -> None:
         """Count, log and record a request that got no job."""
         job_type = None if request is None else shown(request.job_type)
-        if answer.status_code >= _SERVER_ERROR:
-            self._settle_failure(error, job_type)
+        if answer.status_code >= _SERVER_ERROR and getattr(answer, "code", None) != "overloaded":
+            self._settle_failure(error, job_type, call)
             return
         # the words of an overridden endpoint may hold the payload
         is_ours = isinstance(answer, Told) or request is None
@@ -171,19 +240,21 @@ class WebhookTrigger(ReceivingTrigger):
             job_type=job_type,
             status=answer.status_code,
             reason=reason,
+            request_id=call.request_id,
         )
-        if answer.status_code in _FOR_NOW:
+        if call.is_stranger or answer.status_code in _FOR_NOW:
             self._refuse_for_now()
         else:
-            await self._refuse(event, reason)
+            await self._refuse(_event(call), reason)
 
-    def _settle_failure(self, error: Exception, job_type: str | None) -> None:
+    def _settle_failure(self, error: Exception, job_type: str | None, call: Call) -> None:
         self._failed(error)
         logger.error(
             "webhook_job_creation_failed",
             trigger=self._name,
             job_type=job_type,
             error=describe(error),
+            request_id=call.request_id,
             # frames without the message and without locals: both may hold the payload
             traceback="".join(traceback.format_tb(error.__traceback__, limit=-_SHOWN_FRAMES)),
         )
@@ -200,16 +271,16 @@ class WebhookTrigger(ReceivingTrigger):
             payload=request.payload,
             queue_name=request.queue_name,
             priority=request.priority,
-            metadata={} if key is None else {"idempotency_key": self._key(request.job_type, key)},
+            metadata={}
+            if key is None
+            else {"idempotency_key": self._key(request.job_type, _scoped(key, request.call))},
         )
 
     def _rate_key(self, job_type: str) -> str:
         return self._key(job_type, "requests")
 
     def _build_router(self) -> APIRouter:
-        # FastAPI's route, not Starlette's, which would be faster: the latter drops the dependencies, often the
-        # authentication, that an application gives to include_router
-        router = APIRouter(prefix=self.config.prefix)
+        router = APIRouter(prefix=self.config.prefix, route_class=DirectRoute)
         for path, in_schema in (("/jobs", True), ("/jobs/", False)):
             router.add_api_route(
                 path,
@@ -225,6 +296,13 @@ class WebhookTrigger(ReceivingTrigger):
         return router
 
     @override
+    async def _record_quietly(
+        self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
+    ) -> None:
+        if self.config.delivery_log != "off":
+            await super()._record_quietly(event, outcome, reason=reason, jobs=jobs)
+
+    @override
     def _settings(self) -> dict[str, Any]:
         return {"prefix": self.config.prefix, "allowed_types": self.config.allowed_job_types}
 
@@ -233,3 +311,14 @@ class WebhookTrigger(ReceivingTrigger):
         await super()._open(stack)
         if not self.config.allowed_job_types:
             logger.warning("webhook_allows_every_job_type", trigger=self._name, prefix=self.config.prefix)
+        if self.config.auth is None:
+            logger.warning("webhook_asks_nobody_who_they_are", trigger=self._name, prefix=self.config.prefix)
+
+
+def _event(call: Call) -> Event:
+    return Event(source_id=call.idempotency_key, body=call.body, headers=call.headers)
+
+
+def _scoped(key: str, call: Call) -> str:
+    # quoted: no name can reach into another one's keys
+    return key if call.principal is None else f"{quote(call.principal, safe='')}:{key}"

@@ -9,7 +9,7 @@ import pydantic
 
 from portico.exceptions import ConfigurationError, ValidationError
 from portico.ports.job_creator import JobRequest
-from portico.runtime.pydantic_errors import refusal_text
+from portico.runtime.pydantic_errors import refusal_places, refusal_text
 
 
 class PayloadSchemas:
@@ -35,7 +35,8 @@ class PayloadSchemas:
             # as JSON, not as Python: a strict model still reads dates and UUIDs from text
             value = adapter.validate_json(json.dumps(request.payload))
         except pydantic.ValidationError as error:
-            raise ValidationError(f"Invalid payload: {refusal_text(error)}") from None
+            details = {"code": "payload_schema_violation", "errors": refusal_places(error, "payload")}
+            raise ValidationError(f"Invalid payload: {refusal_text(error)}", details=details) from None
         return replace(request, payload=_as_json(adapter, value))
 
 

@@ -27,7 +27,8 @@ def decode_json(body: bytes) -> Any:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        _refuse(f"{error.msg.rstrip(' :').lower()} at line {error.lineno} column {error.colno}")
+        code = "invalid_json" if body.strip() else "empty_body"
+        _refuse(f"{error.msg.rstrip(' :').lower()} at line {error.lineno} column {error.colno}", code)
     except RecursionError:
         _refuse_depth()
     if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
@@ -39,29 +40,29 @@ def _decode_text(body: bytes) -> str:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        _refuse("it is not UTF-8")
+        _refuse("it is not UTF-8", "invalid_unicode")
     if text.startswith(_BYTE_ORDER_MARK):
-        _refuse("it begins with a byte order mark")
+        _refuse("it begins with a byte order mark", "invalid_unicode")
     return text
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(members)
     if len(value) != len(members):
-        _refuse("a key appears twice in an object")
+        _refuse("a key appears twice in an object", "duplicate_key")
     return value
 
 
 def _integer(digits: str) -> int:
     if len(digits) > _MAX_INTEGER_DIGITS or not _MIN_INTEGER <= (value := int(digits)) <= _MAX_INTEGER:
-        _refuse("an integer has more than 64 bits")
+        _refuse("an integer has more than 64 bits", "number_out_of_range")
     return value
 
 
 def _number(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        _refuse("a number is too large")
+        _refuse("a number is too large", "number_out_of_range")
     return value
 
 
@@ -82,20 +83,20 @@ def _check(value: Any, depth: int) -> None:
 
 def _check_text(text: str) -> None:
     if "\0" in text:
-        _refuse("a text holds the character NUL")
+        _refuse("a text holds the character NUL", "nul_character")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        _refuse("a text holds a lone surrogate")
+        _refuse("a text holds a lone surrogate", "invalid_unicode")
 
 
 def _refuse_depth() -> NoReturn:
-    _refuse(f"it is nested deeper than {MAX_DEPTH} levels")
+    _refuse(f"it is nested deeper than {MAX_DEPTH} levels", "too_deep")
 
 
-def _refuse(rule: str) -> NoReturn:
+def _refuse(rule: str, code: str = "invalid_json") -> NoReturn:
     # not chained: the decoder's error carries the whole text
-    raise ValidationError(f"Request body is not valid JSON: {rule}") from None
+    raise ValidationError(f"Request body is not valid JSON: {rule}", details={"code": code}) from None
 
 
 _DECODER = json.JSONDecoder(

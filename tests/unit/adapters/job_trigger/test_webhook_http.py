@@ -157,7 +157,7 @@ async def test_a_job_type_that_is_not_allowed_is_forbidden(trigger: WebhookTrigg
         response = await client.post(JOBS, json={**JOB, "job_type": "account.delete"})
 
     assert response.status_code == 403
-    assert response.json() == {"detail": "Job type 'account.delete' not allowed"}
+    assert response.json()["detail"] == "Job type 'account.delete' not allowed"
 
 
 async def test_texts_and_numbers_arrive_as_they_were_sent(
@@ -260,7 +260,7 @@ async def test_a_failed_creation_tells_nothing_and_may_be_repeated(
         failed = await client.post(JOBS, json=JOB, headers={"Idempotency-Key": "k"})
         repeated = await client.post(JOBS, json=JOB, headers={"Idempotency-Key": "k"})
 
-    assert (failed.status_code, failed.json()) == (500, {"detail": "Job creation failed"})
+    assert (failed.status_code, failed.json()["detail"]) == (500, "Job creation failed")
     assert repeated.status_code == 202
     health = trigger.get_health()
     assert (health.errors_count, health.jobs_created_count, health.rejected_count) == (1, 1, 0)
@@ -272,7 +272,7 @@ async def test_what_the_creator_refuses_is_told(trigger: WebhookTrigger, creator
     async with calling(trigger) as client:
         response = await client.post(JOBS, json=JOB)
 
-    assert (response.status_code, response.json()) == (400, {"detail": "payload.a: too odd"})
+    assert (response.status_code, response.json()["detail"]) == (400, "payload.a: too odd")
 
 
 async def test_fifty_at_once_are_exactly_ten(creator: RecordingJobCreator) -> None:
@@ -288,7 +288,7 @@ async def test_fifty_at_once_are_exactly_ten(creator: RecordingJobCreator) -> No
 
     assert len(refused) == 40
     assert all(response.headers["Retry-After"] == "60" for response in refused)
-    assert refused[0].json() == {"detail": "Rate limit exceeded for email.send"}
+    assert refused[0].json()["detail"] == "Rate limit exceeded for email.send"
     assert (other_type.status_code, later.status_code) == (202, 202)
     assert len(creator.jobs) == 12
 

@@ -1,6 +1,7 @@
 """What came from outside, in an SQLite file."""
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,9 +33,13 @@ class SqliteEventInbox(EventInbox):
 
     @override
     async def record(self, event: InboxEvent) -> None:
-        row = _row(event)
+        await self.record_many([event])
+
+    @override
+    async def record_many(self, events: Sequence[InboxEvent]) -> None:
+        rows = [_row(event) for event in events]
         store = await self._user.open()
-        await store.write(lambda connection: connection.execute(statement("event_record"), row).rowcount)
+        await store.write(lambda connection: connection.executemany(statement("event_record"), rows).rowcount)
 
     @override
     async def get(self, event_id: UUID) -> InboxEvent | None:

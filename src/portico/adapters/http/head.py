@@ -1,0 +1,71 @@
+"""The headers of a request, read once."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import count
+from secrets import token_hex
+
+from portico.adapters.http.problems import Refusal
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# the colon, the space and the end of a line
+_PUNCTUATION_BYTES = 4
+_CLOSE = {"Connection": "close"}
+
+
+class Head:
+    """The header fields by lower-case name.
+
+    Raises:
+        Refusal: 431, there are more fields or bytes than allowed.
+
+    """
+
+    __slots__ = ("_repeated", "_values")
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]], *, max_bytes: int, max_fields: int) -> None:
+        self._values: dict[bytes, bytes] = {}
+        self._repeated: frozenset[bytes] = frozenset()
+        left = max_bytes
+        fields = 0
+        for name, value in raw:
+            fields += 1
+            left -= len(name) + len(value) + _PUNCTUATION_BYTES
+            if name in self._values:
+                self._repeated |= {name}
+            else:
+                self._values[name] = value
+        if left < 0 or fields > max_fields:
+            raise Refusal(431, "Request headers are too large", code="headers_too_large", headers=_CLOSE)
+
+    def get(self, name: bytes) -> str | None:
+        """Return the first value of a field, or None; bytes beyond ASCII become their Latin-1 characters."""
+        value = self._values.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def is_repeated(self, name: bytes) -> bool:
+        """Tell whether the field was sent more than once."""
+        return name in self._repeated
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._values
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Iterate over names and first values."""
+        for name, value in self._values.items():
+            yield name.decode("latin-1"), value.decode("latin-1")
+
+
+class RequestIds:
+    """Gives each request an id: the caller's own where it is harmless, else a new one."""
+
+    def __init__(self) -> None:
+        # one draw for all: what is unique is the counter behind it
+        self._prefix = token_hex(6)
+        self._numbers = count(1)
+
+    def of(self, offered: str | None) -> str:
+        """Return the id that logs and answers show."""
+        if offered is not None and _REQUEST_ID.fullmatch(offered):
+            return offered
+        return f"{self._prefix}-{next(self._numbers):x}"

@@ -1,0 +1,53 @@
+"""From an HTTP call to the request that it brings."""
+
+from fastapi import Request
+
+from portico.adapters.http.authentication import authenticate
+from portico.adapters.http.body import read_body
+from portico.adapters.http.gate import Gate
+from portico.adapters.http.idempotency import read_idempotency_key
+from portico.adapters.http.job_request import Call, WebhookJobRequest, decode_body, job_request
+from portico.adapters.http.media_type import require_json_type
+from portico.adapters.http.problems import Refusal
+from portico.adapters.http.redaction import kept_headers
+from portico.adapters.http.webhook_config import WebhookConfig
+
+
+class JobRequestReader:
+    """Reads a job request strictly: each way to be wrong is told apart, and none of them is guessed around."""
+
+    def __init__(self, config: WebhookConfig, gate: Gate) -> None:
+        self._config = config
+        self._gate = gate
+
+    async def read(self, request: Request, call: Call) -> WebhookJobRequest:
+        """Return what the caller asks for, and write on `call` what is learnt on the way, cheap questions first.
+
+        Raises:
+            Refusal: the caller may not, or its body cannot be read or is not declared as JSON.
+            ValidationError: the body is not strict JSON, or not a job request.
+
+        """
+        config = self._config
+        head = self._gate.head_of(request)
+        await self._gate.check(request, head)
+        body = await read_body(request, max_bytes=config.max_body_bytes, timeout_seconds=config.body_timeout_seconds)
+        if config.auth is not None:
+            call.principal = await authenticate(config.auth, request)
+        call.is_stranger = False
+        if config.delivery_log != "off":
+            call.headers = kept_headers(head, request.scope["path"])
+        if config.delivery_log == "full":
+            call.body = body
+        value = await decode_body(body)
+        # after decoding: what is not JSON is a 400, whatever it says it is
+        require_json_type(request)
+        if config.idempotency != "off":
+            call.idempotency_key = self._key_of(request)
+        return job_request(value, call)
+
+    def _key_of(self, request: Request) -> str | None:
+        key = read_idempotency_key(request)
+        if key is None and self._config.idempotency == "required":
+            raise Refusal(400, "Idempotency-Key is required", code="idempotency_key_missing")
+        return key

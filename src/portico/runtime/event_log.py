@@ -1,0 +1,55 @@
+"""Events that are recorded behind the back of whoever waits for an answer."""
+
+import asyncio
+
+from portico.ports.event_inbox import EventInbox, InboxEvent
+from portico.runtime.service import describe
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+_MAX_WAITING = 10_000
+
+
+class EventLog:
+    """Hands events to an inbox in batches; they are lost with the process, and dropped when the inbox fails.
+
+    For events whose job is durable already: a missing line about one brings nothing back.
+    """
+
+    def __init__(self, inbox: EventInbox, *, trigger: str) -> None:
+        self._inbox = inbox
+        self._trigger = trigger
+        self._waiting: list[InboxEvent] = []
+        self._has_some = asyncio.Event()
+
+    def add(self, event: InboxEvent) -> None:
+        """Put an event in line."""
+        if len(self._waiting) >= _MAX_WAITING:
+            self._drop([self._waiting.pop(0)], "too many wait")
+        self._waiting.append(event)
+        self._has_some.set()
+
+    async def run(self) -> None:
+        """Record what comes, until cancelled; what is under way then waits again."""
+        while True:
+            await self._has_some.wait()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Record what waits."""
+        batch, self._waiting = self._waiting, []
+        self._has_some.clear()
+        if not batch:
+            return
+        try:
+            await self._inbox.record_many(batch)
+        except asyncio.CancelledError:
+            # recording an event again changes nothing
+            self._waiting[:0] = batch
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an inbox raises, the events are not to come back
+            self._drop(batch, describe(error))
+
+    def _drop(self, events: list[InboxEvent], error: str) -> None:
+        logger.warning("event_not_recorded", trigger=self._trigger, events=len(events), error=error)
