@@ -1,0 +1,62 @@
+"""A queue on a Redis or Valkey server."""
+
+from typing_extensions import override
+
+from portico.adapters.job_store import KeepingRules
+from portico.adapters.store.redis.jobs import RedisJobs
+from portico.adapters.store.redis.store import Durability, RedisStore
+from portico.adapters.stored_queue import STORE_CAPABILITIES, StoredJobQueue
+from portico.ports.clock import Clock
+from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
+from portico.ports.job_queue import QueueCapability
+
+
+class RedisJobQueueAdapter(StoredJobQueue):
+    """Jobs under one prefix of a Redis or Valkey server of version 7.0 or newer, shared by all who use it.
+
+    How safe they are is the server's affair: with its log of writes (AOF) on, what `enqueue` returned survives its
+    death, and only then the queue is `DURABLE`, which is known after `initialize`.
+
+    Args:
+        url: ``redis://[user:password@]host[:port][/db]``, ``rediss://...`` (TLS) or ``unix:///path?db=0``.
+        lease_seconds: how long a claim holds without a heartbeat.
+        durability: what the server is expected to keep: ``"process"`` (the default) a log of every write,
+            ``"power"`` one that is on the disk before it answers (``appendfsync always``).
+        require_durable: refuse a server that does not, instead of warning.
+        idempotency_seconds: how long an idempotency key is held after its job ended.
+        max_crashes: how many crashed runs of one job are forgiven.
+        prefix: what all keys start with; queues under different prefixes know nothing of each other.
+        clock: the store's clock, for tests; by default the server's own.
+
+    """
+
+    def __init__(  # noqa: PLR0913 - settings, each with a default
+        self,
+        url: str,
+        *,
+        lease_seconds: float = 60,
+        durability: Durability | None = None,
+        require_durable: bool = False,
+        idempotency_seconds: float = 604_800,
+        max_crashes: int = DEFAULT_MAX_CRASHES,
+        prefix: str = "portico",
+        clock: Clock | None = None,
+    ) -> None:
+        rules = KeepingRules(
+            lease_seconds=lease_seconds, idempotency_seconds=idempotency_seconds, max_crashes=max_crashes
+        )
+        self._store = RedisStore(
+            url, prefix=prefix, durability=durability, require_durable=require_durable, clock=clock
+        )
+        super().__init__(RedisJobs(self._store, rules), rules, self._store.clock)
+
+    @property
+    @override
+    def capabilities(self) -> frozenset[QueueCapability]:
+        kept = {QueueCapability.DURABLE} if self._store.is_durable else set[QueueCapability]()
+        return STORE_CAPABILITIES | {QueueCapability.ABORT, QueueCapability.SHARED} | kept
+
+    @property
+    def store(self) -> RedisStore:
+        """The prefix under this queue, for a trigger store, an inbox and a rate limiter under the same one."""
+        return self._store

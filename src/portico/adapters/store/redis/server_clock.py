@@ -1,0 +1,33 @@
+"""The server's time, without asking for it."""
+
+from datetime import UTC, datetime, timedelta
+
+from typing_extensions import override
+
+from portico.adapters.store.redis.records import moment
+from portico.ports.clock import Clock
+from portico.runtime.clock import SystemClock
+
+
+class ServerClock(Clock):
+    """The clock of this host, set by what replies say of the server's."""
+
+    def __init__(self) -> None:
+        self._host = SystemClock()
+        self._ahead = timedelta(0)
+
+    def observe(self, server_time: int) -> None:
+        """Note the server's time, just told, in microseconds."""
+        self._ahead = moment(server_time) - datetime.now(UTC)
+
+    @override
+    def now(self) -> datetime:
+        return self._host.now() + self._ahead
+
+    @override
+    def monotonic(self) -> float:
+        return self._host.monotonic()
+
+    @override
+    async def sleep(self, seconds: float) -> None:
+        await self._host.sleep(seconds)

@@ -1,0 +1,39 @@
+"""The queue on Redis keeps the promises of every queue."""
+
+from datetime import UTC, datetime
+
+import pytest
+from typing_extensions import override
+
+from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
+from portico.testing import FakeClock
+from portico.testing.contracts import JobQueueContract
+
+
+class TestRedisQueue(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def place(self, redis_url: str, redis_prefix: str) -> None:
+        self.url, self.prefix = redis_url, redis_prefix
+        self.clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
+
+    @override
+    def make_queue(self) -> RedisJobQueueAdapter:
+        return RedisJobQueueAdapter(self.url, prefix=self.prefix, clock=self.clock)
+
+    @override
+    def make_second_queue(self) -> RedisJobQueueAdapter:
+        return self.make_queue()
+
+
+class TestRedisQueueOnTheServersClock(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def place(self, redis_url: str, redis_prefix: str) -> None:
+        self.url, self.prefix = redis_url, redis_prefix
+
+    @override
+    def make_queue(self) -> RedisJobQueueAdapter:
+        return RedisJobQueueAdapter(self.url, prefix=self.prefix, lease_seconds=0.2)
+
+    @override
+    def make_second_queue(self) -> RedisJobQueueAdapter:
+        return self.make_queue()
