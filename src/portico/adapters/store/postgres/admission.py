@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from portico.adapters.job_store import job_from, key_of, with_fields
+from portico.adapters.job_store import key_of, with_fields
+from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.rows import stored_job, text
-from portico.adapters.store.postgres.store import Row
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import encode
@@ -18,6 +18,8 @@ _ROUNDS = 10
 _LONGEST_KEY = 500
 _PLACE, _HOLDER, _HELD_STATUS = -3, -2, -1
 _ID, _QUEUE, _UNIQUE_KEY, _IDEMPOTENCY_KEY = 0, 1, 8, 9
+_NULLABLE = (False, False, False, False, False, True, False, True, True, True, False, False)
+_NO_METADATA = "{}"
 
 
 class Statements(Protocol):
@@ -40,32 +42,32 @@ class AdmissionRules:
 class Newcomer:
     """A job that asks to be stored, as the values of a row."""
 
-    __slots__ = ("job", "names", "values")
+    __slots__ = ("job", "values")
 
     def __init__(self, job: Job) -> None:
-        unique_key = _key(job, "unique_key")
-        idempotency_key = _key(job, "idempotency_key")
-        queue_name = text("queue_name", job.queue_name)
         self.job = job
+        has_keys = bool(job.metadata)
         self.values = (
             job.id,
-            queue_name,
+            text("queue_name", job.queue_name),
             text("job_type", job.job_type),
             job.priority,
             job.max_retries,
             job.scheduled_at,
             job.created_at,
             job.created_by,
-            unique_key,
-            idempotency_key,
+            _key(job, "unique_key") if has_keys else None,
+            _key(job, "idempotency_key") if has_keys else None,
             encode(job.payload, "payload"),
-            encode(job.metadata, "metadata"),
+            encode(job.metadata, "metadata") if has_keys else _NO_METADATA,
         )
-        self.names: tuple[object, ...] = (job.id,)
-        if idempotency_key is not None:
-            self.names += (("idempotency_key", queue_name, idempotency_key),)
-        if unique_key is not None:
-            self.names += (("unique_key", queue_name, unique_key),)
+
+    @property
+    def names(self) -> list[object]:
+        """What no other job may be called."""
+        queue_name, values = self.job.queue_name, self.values
+        keys = ((column, queue_name, values[column]) for column in (_IDEMPOTENCY_KEY, _UNIQUE_KEY))
+        return [self.job.id, *(key for key in keys if key[2] is not None)]
 
 
 async def insert(statements: Statements, newcomers: Sequence[Newcomer], rules: AdmissionRules) -> list[Job]:
@@ -95,6 +97,8 @@ def _split(newcomers: Sequence[Newcomer], asking: Sequence[int]) -> tuple[list[i
     first: list[int] = []
     followers: dict[int, int] = {}
     named: dict[object, int] = {}
+    if _are_strangers(newcomers, asking):
+        return list(asking), {}
     for place in asking:
         names = newcomers[place].names
         leader = next((named[name] for name in names if name in named), None)
@@ -107,21 +111,33 @@ def _split(newcomers: Sequence[Newcomer], asking: Sequence[int]) -> tuple[list[i
     return first, followers
 
 
+def _are_strangers(newcomers: Sequence[Newcomer], asking: Sequence[int]) -> bool:
+    """Tell, in little time, that no two of them can have a name in common."""
+    values = [newcomers[place].values for place in asking]
+    has_keys = any(row[_UNIQUE_KEY] or row[_IDEMPOTENCY_KEY] for row in values)
+    return not has_keys and len({row[_ID] for row in values}) == len(values)
+
+
 async def _store(statements: Statements, newcomers: dict[int, Newcomer], rules: AdmissionRules) -> dict[int, Job]:
-    columns: list[list[Any] | None] = [
-        list(column) for column in zip(*(n.values for n in newcomers.values()), strict=True)
-    ]
-    if not any(columns[_IDEMPOTENCY_KEY] or ()):
-        # spares the server the look at its keys
-        columns[_IDEMPOTENCY_KEY] = None
+    columns = zip(*(newcomer.values for newcomer in newcomers.values()), strict=True)
+    given = [_column(values, is_nullable=is_nullable) for values, is_nullable in zip(columns, _NULLABLE, strict=True)]
     rows = await statements.fetch(
-        "job_enqueue", *columns, rules.now, rules.held_for, rules.commit_mode, is_repeatable=True
+        "job_enqueue", *given, rules.now, rules.held_for, rules.commit_mode, is_repeatable=True
     )
     refused = {row[0] for row in rows}
-    answers = {place: job_from(n.job.__dict__) for place, n in newcomers.items() if n.job.id not in refused}
+    answers = {place: n.job for place, n in newcomers.items() if n.job.id not in refused}
     if refused:
         answers |= await _holders(statements, {p: n for p, n in newcomers.items() if n.job.id in refused}, rules)
     return answers
+
+
+def _column(values: Sequence[Any], *, is_nullable: bool) -> Sequence[Any] | None:
+    """Return what ``job_enqueue`` needs of a column: what is the same for all it takes once."""
+    if values.count(values[0]) < len(values):
+        return values
+    if is_nullable:
+        return values if values[0] is not None else None
+    return values[:1]
 
 
 async def _follow(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from portico.adapters.job_store import Claim, KeepingRules
+from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.failures import ConnectionLostError
 from portico.adapters.store.postgres.rows import claimed_job, text
-from portico.adapters.store.postgres.store import PostgresStore, Row
+from portico.adapters.store.postgres.store import PostgresStore
 from portico.exceptions import PorticoError
 from portico.ports.job_lifecycle import CANCELLED_MESSAGE, CRASHED_MESSAGE
 from portico.utils.logging import get_logger

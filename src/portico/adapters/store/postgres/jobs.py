@@ -23,9 +23,10 @@ from portico.adapters.ready_signals import ReadySignals
 from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert
 from portico.adapters.store.postgres.answers import complete, reject
 from portico.adapters.store.postgres.claiming import Claiming, release_claims
+from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.doorbell import Doorbell, Listener, Watch
 from portico.adapters.store.postgres.rows import stored_job, text
-from portico.adapters.store.postgres.store import PostgresStore, Row
+from portico.adapters.store.postgres.store import PostgresStore
 from portico.adapters.store.postgres.transactions import CallersTransaction
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job, JobStatus, QueueStats

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from portico.adapters.job_store import job_from
-from portico.adapters.store.postgres.store import Row
+from portico.adapters.store.postgres.connections import Row
 from portico.exceptions import ValidationError
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode

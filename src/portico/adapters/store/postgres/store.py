@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from typing_extensions import override
 
 from portico.adapters.store.postgres.address import Address, checked_schema
+from portico.adapters.store.postgres.connections import Connections, Row
 from portico.adapters.store.postgres.failures import Fate, cause_of, explained, explained_opening, fate_of
 from portico.adapters.store.postgres.schema import migrate
 from portico.adapters.store.postgres.server_clock import ServerClock
@@ -20,9 +21,6 @@ from portico.runtime.backoff import Backoff
 from portico.runtime.loop_lock import LoopLock
 
 Durability = Literal["process", "power"]
-Row = Any
-"""A record of the driver: values by place and by name."""
-
 _TRIES = 3
 _BETWEEN_TRIES = Backoff(base_seconds=0.05, cap_seconds=0.5, jitter=0.5)
 _CACHED_STATEMENTS = 200
@@ -75,7 +73,7 @@ class PostgresStore:
         self._users = 0
         self._opening = LoopLock()
         self._resources = AsyncExitStack()
-        self._pool: Any = None
+        self._connections: Connections | None = None
         self._is_pooled = False
         self.session = 0
         """What claims of this open store are marked with."""
@@ -102,7 +100,7 @@ class PostgresStore:
             self._users -= 1
             if self._users == 0:
                 await self._resources.aclose()
-                self._pool = None
+                self._connections = None
 
     def now(self) -> datetime | None:
         """Return the time for a statement; None lets the server look at its own clock."""
@@ -153,12 +151,10 @@ class PostgresStore:
             self.clock.compare((await self.fetch("now", is_repeatable=True))[0][0])
 
     async def _fetch_once(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
-        if self._pool is None:
+        if self._connections is None:
             message = f"{self.shown}: the store is closed"
             raise DatabaseError(message)
-        async with self._pool.acquire(timeout=self._command_timeout_seconds) as connection:
-            rows: Sequence[Row] = await connection.fetch(text, *values)
-        return rows
+        return await self._connections.fetch(text, values)
 
     async def _open(self) -> None:
         try:
@@ -167,28 +163,23 @@ class PostgresStore:
                 stack.push_async_callback(connection.close)
                 await migrate(connection, self.schema, self.shown)
                 await self._look_at(connection)
-                self._pool = await self._driver.create_pool(
-                    self._address.url,
-                    min_size=1,
-                    max_size=self._pool_size,
-                    reset=_keep_as_it_is,
-                    command_timeout=self._command_timeout_seconds,
-                    # behind a pooler a statement may be prepared on one server connection and run on another
-                    statement_cache_size=0 if self._is_pooled else _CACHED_STATEMENTS,
-                    timeout=self._connect_timeout_seconds,
-                )
         except Exception as error:  # noqa: BLE001 - every one is told in the terms of the tree
             told = explained_opening(error, self.shown)
             raise told from cause_of(told)
         self.session = secrets.randbits(63)
-        self._resources.push_async_callback(self._end_pool, self._pool)
+        self._connections = Connections(self._connect_worker, self._pool_size)
+        self._resources.push_async_callback(self._connections.close, self._connect_timeout_seconds)
 
-    async def _connect(self, address: Address) -> Any:
+    async def _connect_worker(self) -> Any:
+        # behind a pooler a statement may be prepared on one server connection and run on another
+        return await self._connect(self._address, cached_statements=0 if self._is_pooled else _CACHED_STATEMENTS)
+
+    async def _connect(self, address: Address, *, cached_statements: int = 0) -> Any:
         return await self._driver.connect(
             address.url,
             timeout=self._connect_timeout_seconds,
             command_timeout=self._command_timeout_seconds,
-            statement_cache_size=0,
+            statement_cache_size=cached_statements,
         )
 
     async def _look_at(self, connection: Any) -> None:
@@ -197,17 +188,6 @@ class PostgresStore:
         self._is_pooled = row["pid"] != connection.get_server_pid()
         if isinstance(self.clock, ServerClock):
             self.clock.compare(row["now"])
-
-    async def _end_pool(self, pool: Any) -> None:
-        try:
-            async with asyncio.timeout(self._connect_timeout_seconds):
-                await pool.close()
-        except TimeoutError:
-            pool.terminate()
-
-
-async def _keep_as_it_is(_: Any) -> None:
-    """No statement here leaves anything behind on its connection, so resetting it would be a round trip for nothing."""
 
 
 def _driver() -> Any:

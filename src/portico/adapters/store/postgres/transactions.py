@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.failures import cause_of, explained
-from portico.adapters.store.postgres.store import PostgresStore, Row
+from portico.adapters.store.postgres.store import PostgresStore
 from portico.exceptions import ConfigurationError
 
 

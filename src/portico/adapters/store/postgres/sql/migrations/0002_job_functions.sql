@@ -13,13 +13,14 @@ END
 $body$;
 
 -- Returns the ids of the jobs that were not stored because their id or one of their keys is taken. Within one call no
--- id and no key may come twice.
+-- id and no key may come twice. What is the same for all jobs, or NULL, may be given once.
 CREATE FUNCTION {schema}.enqueue(
     ids uuid[], queue_names text[], job_types text[], priorities bigint[], retries bigint[], schedules timestamptz[],
     creations timestamptz[], creators uuid[], unique_keys text[], idempotency_keys text[], payloads text[],
     metadatas text[], moment timestamptz, held_for interval, mode text
 ) RETURNS SETOF uuid LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
     won uuid[];
@@ -33,10 +34,10 @@ BEGIN
         -- in the order of the keys, so that two callers wait for each other in one direction only
         WITH held AS (
             INSERT INTO {schema}.job_key AS held (queue_name, key, job_id)
-            SELECT asked.queue_name, asked.key, asked.id
+            SELECT coalesce(asked.queue_name, queue_names[1]), asked.key, asked.id
             FROM unnest(queue_names, idempotency_keys, ids) AS asked (queue_name, key, id)
             WHERE asked.key IS NOT NULL
-            ORDER BY asked.queue_name COLLATE "C", asked.key COLLATE "C"
+            ORDER BY coalesce(asked.queue_name, queue_names[1]) COLLATE "C", asked.key COLLATE "C"
             ON CONFLICT (queue_name, key) DO UPDATE SET job_id = excluded.job_id, status = NULL, expires_at = NULL
             WHERE held.expires_at <= moment OR EXISTS (
                 SELECT FROM {schema}.ended_job AS ended
@@ -50,7 +51,7 @@ BEGIN
         SELECT nextval('{schema}.job_seq') AS seq, given.*
         FROM unnest(
             ids, queue_names, job_types, priorities, retries, schedules, creations, creators, unique_keys,
-            coalesce(idempotency_keys, array_fill(NULL::text, ARRAY[cardinality(ids)])), payloads, metadatas
+            idempotency_keys, payloads, metadatas
         ) AS given (
             id, queue_name, job_type, priority, max_retries, scheduled_at, created_at, created_by, unique_key,
             idempotency_key, payload, metadata
@@ -60,15 +61,17 @@ BEGIN
             seq, id, queue_name, job_type, priority, max_retries, scheduled_at, created_at, created_by, unique_key,
             idempotency_key, payload, metadata, state, run_at
         )
-        SELECT asked.seq, asked.id, asked.queue_name, asked.job_type, asked.priority, asked.max_retries,
-            asked.scheduled_at, asked.created_at, asked.created_by, asked.unique_key, asked.idempotency_key,
-            asked.payload::json, asked.metadata::json,
+        SELECT asked.seq, asked.id, coalesce(asked.queue_name, queue_names[1]),
+            coalesce(asked.job_type, job_types[1]), coalesce(asked.priority, priorities[1]),
+            coalesce(asked.max_retries, retries[1]), asked.scheduled_at, coalesce(asked.created_at, creations[1]),
+            asked.created_by, asked.unique_key, asked.idempotency_key, coalesce(asked.payload, payloads[1])::json,
+            coalesce(asked.metadata, metadatas[1])::json,
             CASE WHEN asked.scheduled_at > moment THEN 1 ELSE 0 END, coalesce(asked.scheduled_at, moment)
         FROM asked
         WHERE asked.idempotency_key IS NULL OR EXISTS (
             SELECT FROM {schema}.job_key AS held
-            WHERE held.queue_name = asked.queue_name COLLATE "C" AND held.key = asked.idempotency_key COLLATE "C"
-                AND held.job_id = asked.id
+            WHERE held.queue_name = coalesce(asked.queue_name, queue_names[1]) COLLATE "C"
+                AND held.key = asked.idempotency_key COLLATE "C" AND held.job_id = asked.id
         )
         ORDER BY asked.unique_key COLLATE "C", asked.seq
         ON CONFLICT DO NOTHING
@@ -91,8 +94,8 @@ BEGIN
         won := ARRAY(SELECT unnest(won) INTERSECT SELECT unnest(refused));
         DELETE FROM {schema}.job_key AS held
         USING unnest(queue_names, idempotency_keys, ids) AS asked (queue_name, key, id)
-        WHERE held.queue_name = asked.queue_name COLLATE "C" AND held.key = asked.key COLLATE "C"
-            AND held.job_id = asked.id AND asked.id = ANY (won);
+        WHERE held.queue_name = coalesce(asked.queue_name, queue_names[1]) COLLATE "C"
+            AND held.key = asked.key COLLATE "C" AND held.job_id = asked.id AND asked.id = ANY (won);
     END IF;
     RETURN QUERY SELECT unnest(refused);
 END
@@ -116,6 +119,7 @@ CREATE FUNCTION {schema}.put_back(
     job_ids uuid[], available_at timestamptz, moment timestamptz, cancelled_message text
 ) RETURNS TABLE (came_back_to text, can_run boolean) LANGUAGE sql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 WITH back AS (
     UPDATE {schema}.live_job
@@ -137,6 +141,7 @@ CREATE FUNCTION {schema}.give_back_expired(
     moment timestamptz, max_crashes int, crash_message text, cancelled_message text
 ) RETURNS TABLE (came_back_to text, can_run boolean) LANGUAGE sql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 WITH expired AS MATERIALIZED (
     SELECT id, crash_count + 1 AS crashes, crash_count + 1 > max_crashes AS is_poison FROM {schema}.live_job
@@ -176,6 +181,7 @@ CREATE FUNCTION {schema}.claim(
     crash_message text, cancelled_message text
 ) RETURNS SETOF {schema}.claimed LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
     given_back text[];
@@ -223,6 +229,7 @@ $body$;
 CREATE FUNCTION {schema}.complete(ids uuid[], tokens bigint[], results text[], moment timestamptz)
 RETURNS SETOF int LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 BEGIN
     PERFORM {schema}.commit_durably('off');
@@ -254,6 +261,7 @@ CREATE FUNCTION {schema}.reject(
     cancelled_message text, mode text
 ) RETURNS TABLE (place int, queue_name text, can_run boolean) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 #variable_conflict use_column
 BEGIN
@@ -294,6 +302,7 @@ $body$;
 CREATE FUNCTION {schema}.extend(ids uuid[], tokens bigint[], lease interval, moment timestamptz)
 RETURNS SETOF uuid LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 BEGIN
     PERFORM {schema}.commit_durably('off');
