@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing_extensions import override
 
 from portico.exceptions import ConfigurationError
-from portico.runtime.cron import canonical_cron, next_after
+from portico.runtime.cron.next_after import next_after
+from portico.runtime.cron.parse import canonical_cron, parse
 
 SHORTEST_INTERVAL_SECONDS = 0.001
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
@@ -49,7 +50,7 @@ class CronTicks(Ticks):
 
     @override
     def next_after(self, instant: datetime) -> datetime | None:
-        return next_after(self.expression, self.zone, instant)
+        return next_after(parse(self.expression), UTC if str(self.zone) == "UTC" else self.zone, instant)
 
 
 @dataclass(frozen=True)
