@@ -88,7 +88,8 @@ def jobs(  # noqa: PLR0913 - the whole application in one call
         inbox=inbox,
         registry=HandlerRegistry(handlers),
         queues=None if queues is None else tuple(queues),
-        worker_options={"concurrency": concurrency, **(worker_options or {})} if workers else None,
+        has_workers=workers,
+        worker_options={"concurrency": concurrency, **(worker_options or {})},
         clock=clock,
     )
 
@@ -105,7 +106,8 @@ class Jobs(Service):
         inbox: EventInbox,
         registry: HandlerRegistry,
         queues: tuple[str, ...] | None,
-        worker_options: Mapping[str, Any] | None,
+        has_workers: bool,
+        worker_options: Mapping[str, Any],
         clock: Clock | None,
     ) -> None:
         super().__init__(name="jobs", clock=clock)
@@ -115,7 +117,9 @@ class Jobs(Service):
         self.inbox = inbox
         self.registry = registry
         self._queues = queues
-        self._worker_options = worker_options
+        self._has_workers = has_workers
+        self._has_triggers = True
+        self._worker_options = dict(worker_options)
         self._worker: WorkerManager | None = None
         self._triggers: dict[str, JobTrigger] = {}
         self._directory = WorkerDirectory(store, clock=self._clock)
@@ -134,7 +138,12 @@ class Jobs(Service):
     @property
     def has_workers(self) -> bool:
         """Whether this process executes jobs, or only creates them."""
-        return self._worker_options is not None
+        return self._has_workers
+
+    @property
+    def processes(self) -> int:
+        """In how many processes ``portico worker`` runs the workers, as `worker_options` have it."""
+        return int(self._worker_options.get("processes", 1))
 
     @property
     def queue_names(self) -> tuple[str, ...]:
@@ -143,6 +152,18 @@ class Jobs(Service):
             return self._queues
         named = set(self.registry.queue_names()).union(*map(_queue_names_of, self._triggers.values()))
         return ("default", *sorted(named - {"default"}))
+
+    def only_work(self, *, queues: Sequence[str] | None = None, concurrency: int | None = None) -> None:
+        """Run workers and no triggers from the next start on, also where this application was made without workers.
+
+        Args:
+            queues: what they serve, in place of what the application says.
+            concurrency: how many jobs run at once, in place of what the application says.
+
+        """
+        self._has_workers, self._has_triggers = True, False
+        self._queues = self._queues if queues is None else tuple(queues)
+        self._worker_options |= {"processes": 1} | ({} if concurrency is None else {"concurrency": concurrency})
 
     def add(self, trigger: JobTrigger, name: str | None = None) -> None:
         """Let a trigger live and die with this application, under `name` (by default its own, or its kind's).
@@ -196,11 +217,11 @@ class Jobs(Service):
         for resource in (self.store, self.inbox):
             await resource.initialize()
             stack.push_async_callback(resource.close)
-        if self._worker_options is not None:
+        if self._has_workers:
             self._worker = self._make_worker()
             await self._begin(stack, self._worker)
         await self._begin(stack, self._directory)
-        for name, trigger in self._triggers.items():
+        for name, trigger in self._triggers.items() if self._has_triggers else ():
             try:
                 await self._begin(stack, trigger)
             except Exception as error:
@@ -222,7 +243,7 @@ class Jobs(Service):
             handlers=self.registry,
             queues=list(self.queue_names),
             clock=self._clock,
-            **(self._worker_options or {}),
+            **self._worker_options,
         )
 
     @staticmethod

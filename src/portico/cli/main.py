@@ -51,3 +51,40 @@ def run(
     from portico.cli.run import RunOptions, run_application  # noqa: PLC0415 - see above
 
     run_application(RunOptions(target=target, host=host, port=port, log_level=log_level, log_format=log_format))
+
+
+@application.command
+def worker(
+    target: str,
+    *,
+    queues: str | None = None,
+    concurrency: Annotated[int | None, Parameter(env_var="PORTICO_CONCURRENCY")] = None,
+    processes: Annotated[int | None, Parameter(env_var="PORTICO_PROCESSES")] = None,
+    log_level: Annotated[str, Parameter(env_var="PORTICO_LOG_LEVEL")] = "info",
+    log_format: Annotated[str, Parameter(env_var="PORTICO_LOG_FORMAT")] = "auto",
+) -> None:
+    """Run the workers of an application and nothing else: no HTTP, no triggers.
+
+    Ctrl-C or SIGTERM drains, a second one forces. With several processes a supervisor starts each that dies again.
+
+    Args:
+        target: as for ``portico run``; what holds the application's ``compose.jobs(...)``.
+        queues: what to serve, separated by commas, the first before the others; by default what the application says.
+        concurrency: how many jobs run at once in each process; by default what the application says.
+        processes: how many processes; by default the application's ``worker_options={"processes": ...}``, or one.
+        log_level: debug, info, warning or error.
+        log_format: console, json, or auto: console on a terminal.
+
+    """
+    from portico.cli.worker import WorkerOptions, work  # noqa: PLC0415 - see `run`
+
+    work(
+        WorkerOptions(
+            target=target,
+            queues=queues,
+            concurrency=concurrency,
+            processes=processes,
+            log_level=log_level,
+            log_format=log_format,
+        )
+    )

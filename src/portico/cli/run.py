@@ -36,7 +36,7 @@ def run_application(options: RunOptions) -> None:
         CommandError: something about the arguments or the application is wrong.
 
     """
-    _configure_logging(options)
+    configure_log(options.log_level, options.log_format)
     application = load_application(options.target)
     served = application.served
     if isinstance(served, Jobs):
@@ -60,9 +60,15 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _configure_logging(options: RunOptions) -> None:
-    if options.log_format not in _LOG_FORMATS:
+def configure_log(level: str, log_format: str) -> None:
+    """Set logging up as a command was told.
+
+    Raises:
+        CommandError: there is no such level or format.
+
+    """
+    if log_format not in _LOG_FORMATS:
         raise CommandError(f"--log-format must be one of {', '.join(_LOG_FORMATS)}", ExitCode.USAGE)
-    if options.log_level not in _LOG_LEVELS:
+    if level not in _LOG_LEVELS:
         raise CommandError(f"--log-level must be one of {', '.join(_LOG_LEVELS)}", ExitCode.USAGE)
-    configure_logging(options.log_level, json=_LOG_FORMATS[options.log_format])
+    configure_logging(level, json=_LOG_FORMATS[log_format])

@@ -124,7 +124,7 @@ async def serve(
         errors.removeFilter(quiet)
         listener.close()
     if watched.error is not None:
-        raise _explained(watched.error, "stop" if server.started else "start") from watched.error
+        raise explained(watched.error, "stop" if server.started else "start") from watched.error
 
 
 class _OnlyWhile(logging.Filter):
@@ -139,7 +139,8 @@ class _OnlyWhile(logging.Filter):
         return self._server.started and record.levelno >= logging.WARNING
 
 
-def _explained(error: Exception, what: str) -> CommandError:
+def explained(error: Exception, what: str) -> CommandError:
+    """Return how the command ends when the application cannot start or stop."""
     if isinstance(error, ConfigurationError):
         return CommandError(str(error), ExitCode.CONFIGURATION, cause=error)
     if isinstance(error, ExternalServiceError):

@@ -69,6 +69,7 @@ class WorkerManager(Service):
         retry_policy: how long retries wait; that of an ``@job`` goes before it.
         handler_timeout_seconds: how long a run may take; that of an ``@job`` goes before it; None for ever.
         grace_seconds: how long `stop` waits for running jobs.
+        processes: in how many processes ``portico worker`` runs this; a manager itself lives in one.
         clock: the machine's by default.
         name: what it is called in logs.
 
@@ -84,17 +85,20 @@ class WorkerManager(Service):
         retry_policy: RetryPolicy | None = None,
         handler_timeout_seconds: float | None = None,
         grace_seconds: float = 30.0,
+        processes: int = 1,
         clock: Clock | None = None,
         name: str = "worker",
     ) -> None:
         super().__init__(name=name, clock=clock, restart_backoff=_STORE_BACKOFF)
         _require(concurrency >= 1, f"concurrency must be at least 1, not {concurrency}")
+        _require(processes >= 1, f"processes must be at least 1, not {processes}")
         _require(not isinstance(queues, str) and bool(queues) and all(queues), "queues must be a list of names")
         _require(grace_seconds >= 0, f"grace_seconds must not be negative: {grace_seconds}")
         _require(
             handler_timeout_seconds is None or handler_timeout_seconds > 0,
             f"handler_timeout_seconds must be positive: {handler_timeout_seconds}",
         )
+        self._processes = processes
         self._queue = job_queue
         self._handlers = dict(HandlerRegistry(handlers))
         self._time_limits = {
@@ -345,6 +349,10 @@ class WorkerManager(Service):
         logger.info(
             "worker_started", worker=self._name, queues=list(self._queue_names), handlers=sorted(self._handlers)
         )
+        if self._processes > 1:
+            logger.warning(
+                "worker_processes_ignored", processes=self._processes, hint="`portico worker APP` starts that many"
+            )
 
     @override
     def _on_stopped(self) -> None:

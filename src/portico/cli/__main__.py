@@ -1,0 +1,5 @@
+"""``python -m portico.cli``."""
+
+from portico.cli.main import main
+
+main()
