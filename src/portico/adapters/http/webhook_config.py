@@ -1,12 +1,13 @@
 """How webhooks are configured."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, get_args
 
 from portico.adapters.http.authentication import Authenticate
+from portico.adapters.http.sources.source_config import WebhookSource
 from portico.exceptions import ConfigurationError
 
 _PREFIX = re.compile(r"(/[^/{}?#\s]+)*")
@@ -51,6 +52,7 @@ class WebhookConfig:
         allowed_origins: whose pages may send requests from a browser, beside those of the same host.
         delivery_log: what the inbox keeps of a request: what became of it, or its body and headers too, or nothing.
         delivery_retention_days: for how long.
+        sources: whose webhooks are taken at ``{prefix}/sources/{name}``.
 
     Raises:
         ConfigurationError: names the field and its value.
@@ -76,6 +78,7 @@ class WebhookConfig:
     allowed_origins: Collection[str] = ()
     delivery_log: DeliveryLogging = "metadata"
     delivery_retention_days: float = 7.0
+    sources: Sequence[WebhookSource] = ()
 
     def __post_init__(self) -> None:
         if not _PREFIX.fullmatch(self.prefix):
@@ -91,6 +94,7 @@ class WebhookConfig:
         self._require_choices()
         if not 1 <= self.ipv6_prefix <= 128:  # noqa: PLR2004 - the bits of an address
             raise ConfigurationError(f"ipv6_prefix must be from 1 to 128, not {self.ipv6_prefix!r}")
+        self._require_different_sources()
         if self.auth is not None and not callable(self.auth):
             raise ConfigurationError("auth must be Bearer, APIKey, Basic, StandardWebhooks or a function")
 
@@ -99,3 +103,8 @@ class WebhookConfig:
         for name, allowed in choices.items():
             if (value := getattr(self, name)) not in get_args(allowed):
                 raise ConfigurationError(f"{name} must be one of {', '.join(get_args(allowed))}, not {value!r}")
+
+    def _require_different_sources(self) -> None:
+        names = [source.name for source in self.sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigurationError(f"two sources are called '{twice[0]}'")

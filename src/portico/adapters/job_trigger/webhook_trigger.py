@@ -23,8 +23,13 @@ from portico.adapters.http.idempotency import Replays, require_same
 from portico.adapters.http.job_request import Call, WebhookJobRequest
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.reading import JobRequestReader
+from portico.adapters.http.source_receiving import SourceReceivingTrigger
+from portico.adapters.http.sources.delivery import Delivery
+from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.store.memory.rate_limiter import MemoryRateLimiter
+from portico.adapters.webhook_signature.generic import HmacSignature
+from portico.adapters.webhook_signature.secrets import Secret
 from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome
@@ -41,12 +46,23 @@ from portico.runtime.intake.priority import PriorityMap
 from portico.runtime.intake.rate_limit import RateLimit, require_allowed
 from portico.runtime.intake.steps import IntakeStep
 from portico.runtime.quotas import Quota
-from portico.runtime.receiving import ReceivingTrigger
 from portico.runtime.service import StoppingError, describe
 from portico.runtime.trigger import outcome_of
 from portico.utils.logging import get_logger
 
-__all__ = ["APIKey", "Basic", "Bearer", "WebhookConfig", "WebhookJobRequest", "WebhookTrigger"]
+__all__ = [
+    "APIKey",
+    "Basic",
+    "Bearer",
+    "Delivery",
+    "HmacSignature",
+    "JobMapping",
+    "Secret",
+    "WebhookConfig",
+    "WebhookJobRequest",
+    "WebhookSource",
+    "WebhookTrigger",
+]
 
 logger = get_logger(__name__)
 
@@ -56,8 +72,8 @@ _SHOWN_FRAMES = 20
 _FOR_NOW = frozenset({408, 409, 429})
 
 
-class WebhookTrigger(ReceivingTrigger):
-    """Creates a job for each call of ``POST {prefix}/jobs`` on `router`.
+class WebhookTrigger(SourceReceivingTrigger):
+    """Creates a job for each call of ``POST {prefix}/jobs`` on `router`, and for other people's webhooks.
 
     Args:
         job_creator: creates the jobs.
@@ -93,11 +109,11 @@ class WebhookTrigger(ReceivingTrigger):
     ) -> None:
         super().__init__(job_creator, name=name, clock=clock, store=store, inbox=inbox)
         self.config = config or WebhookConfig()
+        self._mapped_steps = (PayloadSchemas(payload_schemas or {}), PriorityMap(priority_map or {}))
         self._steps: tuple[IntakeStep, ...] = (
             AllowList(self.config.allowed_job_types),
             require_job_type_of_sane_length,
-            PayloadSchemas(payload_schemas or {}),
-            PriorityMap(priority_map or {}),
+            *self._mapped_steps,
         )
         limiter = rate_limiter or MemoryRateLimiter(clock=self._clock)
         quotas = {**self.config.rate_limits, **(rate_limits or {})}
@@ -118,7 +134,7 @@ class WebhookTrigger(ReceivingTrigger):
     @override
     def summary(self) -> str:
         allowed = ", ".join(self.config.allowed_job_types or ()) or "every job type"
-        return f"POST {self.config.prefix}/jobs  -> {allowed}"
+        return "; ".join((f"POST {self.config.prefix}/jobs  -> {allowed}", *self._source_summaries()))
 
     def example_request(self, known_types: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a request that is let in, for one of `known_types` if none is listed."""
@@ -129,6 +145,11 @@ class WebhookTrigger(ReceivingTrigger):
     @override
     def _intake(self) -> Sequence[IntakeStep]:
         return self._steps
+
+    @property
+    @override
+    def _job_steps(self) -> Sequence[IntakeStep]:
+        return self._mapped_steps
 
     async def _create_job_endpoint(self, request: WebhookJobRequest) -> Job:
         """Create the job of a request; open to subclasses, called by the route, and works without a start.
@@ -176,19 +197,20 @@ class WebhookTrigger(ReceivingTrigger):
 
     async def _create_in_time(self, request: WebhookJobRequest, asked_for: JobRequest) -> Job:
         # the last question: what is refused before takes nothing from the limit
-        await self._take_quota(request)
+        await self._take_quota(request.job_type, request.call)
         # what is cut off may have happened all the same: the caller repeats it with its key
         async with asyncio.timeout(self.config.enqueue_timeout_seconds):
             return await self._submit(asked_for)
 
-    async def _take_quota(self, request: WebhookJobRequest) -> None:
-        quota = self._limit.quota_of(request.job_type)
+    @override
+    async def _take_quota(self, job_type: str, call: Call) -> None:
+        quota = self._limit.quota_of(job_type)
         if quota is None:
             return
-        decision = await self._limit.take(request.job_type, quota)
-        request.call.quota = (quota, decision)
+        decision = await self._limit.take(job_type, quota)
+        call.quota = (quota, decision)
         try:
-            require_allowed(request.job_type, decision)
+            require_allowed(job_type, decision)
         except RateLimitError as error:
             raise refusal(error) from error
 
@@ -247,6 +269,7 @@ class WebhookTrigger(ReceivingTrigger):
         else:
             await self._refuse(_event(call), reason)
 
+    @override
     def _settle_failure(self, error: Exception, job_type: str | None, call: Call) -> None:
         self._failed(error)
         logger.error(
@@ -293,6 +316,7 @@ class WebhookTrigger(ReceivingTrigger):
                 responses=openapi.responses(),
                 openapi_extra=openapi.request(WebhookJobRequest),
             )
+        self._add_source_routes(router)
         return router
 
     @override

@@ -1,8 +1,9 @@
 """Senders that sign in one of several ways."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from typing_extensions import override
 
@@ -21,6 +22,10 @@ class FirstPresent(SignatureScheme):
     @override
     def signature_header(self) -> str:
         return self.schemes[0].signature_header
+
+    @override
+    def with_tolerance(self, seconds: int) -> Self:
+        return replace(self, schemes=tuple(scheme.with_tolerance(seconds) for scheme in self.schemes))
 
     @override
     def key(self, secret: str) -> Key:
@@ -53,6 +58,10 @@ class SignedOrToken(SignatureScheme):
     @override
     def signature_header(self) -> str:
         return self.signed.signature_header
+
+    @override
+    def with_tolerance(self, seconds: int) -> Self:
+        return replace(self, signed=self.signed.with_tolerance(seconds))
 
     @override
     def key(self, secret: str) -> Key:

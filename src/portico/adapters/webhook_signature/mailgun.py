@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from typing_extensions import override
@@ -30,6 +30,10 @@ class MailgunSignature(SignatureScheme):
     @override
     def signature_header(self) -> str:
         return ""
+
+    @override
+    def with_tolerance(self, seconds: int) -> Self:
+        return replace(self, tolerance_seconds=seconds)
 
     @override
     def key(self, secret: str) -> Key:

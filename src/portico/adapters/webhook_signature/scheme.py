@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 from portico.adapters.webhook_signature.signed_request import SignatureError, SignedRequest
+from portico.exceptions import ConfigurationError
 
 # each costs a hash of the whole body, and a stranger chooses how many there are
 MAX_SIGNATURES = 10
@@ -45,6 +47,15 @@ class SignatureScheme(ABC):
     def covers_url(self) -> bool:
         """Whether the receiver has to know under which URL it is called."""
         return False
+
+    def with_tolerance(self, seconds: int) -> Self:
+        """Return the scheme with another tolerance.
+
+        Raises:
+            ConfigurationError: no time is signed.
+
+        """
+        raise ConfigurationError(f"tolerance_seconds={seconds} is not for a provider that signs no time")
 
     @abstractmethod
     def key(self, secret: str) -> Key:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Self
 
 from typing_extensions import override
 
@@ -63,6 +64,10 @@ class TemplatedSignature(SignatureScheme):
     def has_timestamp(self) -> bool:
         """Whether old requests are refused."""
         return self.timestamp_header is not None or self.layout.carries_timestamp
+
+    @override
+    def with_tolerance(self, seconds: int) -> Self:
+        return replace(self, tolerance_seconds=seconds) if self.has_timestamp else super().with_tolerance(seconds)
 
     @override
     def key(self, secret: str) -> Key:

@@ -1,0 +1,273 @@
+"""The part of a webhook trigger that takes other people's deliveries."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pydantic
+from fastapi import APIRouter, HTTPException, Request, Response
+from typing_extensions import override
+
+from portico.adapters.http.answers import answer_fields, creation_failure, not_running
+from portico.adapters.http.gate import Gate
+from portico.adapters.http.head import RequestIds
+from portico.adapters.http.job_request import Call
+from portico.adapters.http.problems import Told, problem
+from portico.adapters.http.redaction import kept_headers
+from portico.adapters.http.sources.answers import Settled
+from portico.adapters.http.sources.delivery import Delivery
+from portico.adapters.http.sources.handshakes import websub_challenge
+from portico.adapters.http.sources.reading import Mapped, SourceReader, payload_of
+from portico.adapters.http.sources.routes import SourceRoutes
+from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
+from portico.adapters.http.webhook_config import WebhookConfig
+from portico.adapters.webhook_signature.secrets import SecretUnavailableError
+from portico.adapters.webhook_signature.signed_request import SignatureError
+from portico.exceptions import ValidationError
+from portico.ports.event_inbox import EventOutcome
+from portico.ports.job import Job
+from portico.ports.job_creator import JobRequest
+from portico.runtime.events import Event
+from portico.runtime.intake.json_payload import require_json_payload
+from portico.runtime.intake.names import shown
+from portico.runtime.intake.steps import IntakeStep, take_in
+from portico.runtime.receiving import ReceivingTrigger
+from portico.runtime.service import StoppingError
+from portico.runtime.trigger import outcome_of
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+_SERVER_ERROR = 500
+_SECRET_RETRY_SECONDS = 5
+# the same delivery may pass later: these say nothing about it
+_FOR_NOW = frozenset({408, 413, 429})
+_REDACTED = "[redacted]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A delivery and the job it asks for."""
+
+    delivery: Delivery
+    request: JobRequest
+
+
+class SourceReceivingTrigger(ReceivingTrigger):
+    """Answers ``{prefix}/sources/{name}``; a subclass has the gate, the limits and the configuration."""
+
+    config: WebhookConfig
+    _gate: Gate
+    _request_ids: RequestIds
+
+    @property
+    @abstractmethod
+    def _job_steps(self) -> Sequence[IntakeStep]:
+        """The steps of a job whose type the configuration chose."""
+
+    @abstractmethod
+    async def _take_quota(self, job_type: str, call: Call) -> None:
+        """Take one from the limit of a job type, if it has one."""
+
+    @abstractmethod
+    def _settle_failure(self, error: Exception, job_type: str | None, call: Call) -> None:
+        """Count and log a failure that is not the caller's."""
+
+    @property
+    @override
+    def queue_names(self) -> frozenset[str]:
+        return frozenset(
+            mapping.queue_name or source.queue_name
+            for source in self.config.sources
+            for mapping in source.all_mappings
+            if source.enabled
+        )
+
+    def _source_summaries(self) -> list[str]:
+        """Say what each source listens to, in a few words for a human."""
+        return [
+            f"POST {self.config.prefix}/sources/{source.name}  -> "
+            + ", ".join(dict.fromkeys(mapping.job_type for mapping in source.all_mappings))
+            for source in self.config.sources
+            if source.enabled
+        ]
+
+    def _add_source_routes(self, router: APIRouter) -> None:
+        for source in self.config.sources:
+            if source.enabled:
+                reader = SourceReader(
+                    source,
+                    max_body_bytes=self.config.max_body_bytes,
+                    body_timeout_seconds=self.config.body_timeout_seconds,
+                )
+                SourceRoutes(reader, self._receive_delivery, self._receive_challenge).add_to(router)
+
+    async def _receive_challenge(self, routes: SourceRoutes, http_request: Request) -> Response:
+        """Answer the question whether a subscription is wanted."""
+        call = self._call_of(http_request)
+        try:
+            if not self.is_running:
+                raise not_running()
+            self._gate.head_of(http_request)
+        except HTTPException as answer:
+            return problem(answer, answer_fields(call))
+        return websub_challenge(http_request.query_params, routes.reader.source.topics)
+
+    async def _receive_delivery(self, routes: SourceRoutes, http_request: Request) -> Response:
+        call = self._call_of(http_request)
+        try:
+            answer = await self._answer_delivery(routes, http_request, call)
+        except HTTPException as refused:
+            return problem(refused, answer_fields(call))
+        answer.headers.update(answer_fields(call))
+        return answer
+
+    def _call_of(self, http_request: Request) -> Call:
+        return Call(self._request_ids.of(http_request.headers.get("x-request-id")), is_stranger=True)
+
+    async def _answer_delivery(self, routes: SourceRoutes, http_request: Request, call: Call) -> Response:
+        if not self.is_running:
+            raise not_running()
+        try:
+            with self._gate.slot():
+                read = await self._read(routes.reader, http_request, call)
+                if isinstance(read, Response):
+                    return read
+                return await self._call(partial(self._take_deliveries, routes, read, call))
+        except StoppingError as error:
+            raise not_running() from error
+        except Exception as error:
+            answer = _answer_to(error)
+            await self._settle_delivery(answer, error, routes.reader, call)
+            raise answer from error
+
+    async def _read(self, reader: SourceReader, http_request: Request, call: Call) -> Sequence[Mapped] | Response:
+        head = self._gate.head_of(http_request)
+        await self._gate.check(http_request, head)
+        body = await reader.body_of(http_request)
+        key = await reader.verified(http_request, body, self._clock.now())
+        call.is_stranger = False
+        call.body = body
+        kept = kept_headers(head, http_request.scope["path"])
+        # its user names this field, and may name it anything
+        call.headers = {**kept, **dict.fromkeys(kept.keys() & {reader.source.scheme.signature_header}, _REDACTED)}
+        return await reader.deliveries(http_request, body, key)
+
+    async def _take_deliveries(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Response:
+        asked = [one for mapped in read if (one := await self._asked_for(routes, mapped, call, is_only=len(read) == 1))]
+        jobs = await self._create_all(asked, call)
+        for one, job in zip(asked, jobs, strict=True):
+            await self._record_quietly(self._event_of(one.delivery, call), outcome_of(job), jobs=[job])
+        only = read[0].delivery if len(read) == 1 else None
+        return routes.reader.source.described_provider.answer(
+            Settled(
+                outcome=_outcome_of(jobs),
+                delivery_id=None if only is None else only.delivery_id,
+                jobs=jobs,
+                data=None if only is None else only.data,
+            )
+        )
+
+    async def _asked_for(self, routes: SourceRoutes, mapped: Mapped, call: Call, *, is_only: bool) -> _Asked | None:
+        """Return the job that a delivery asks for, or None when there is none.
+
+        Of several in one body one that is refused is kept in the inbox, and does not hold up the others.
+        """
+        source, delivery, mapping = routes.reader.source, mapped.delivery, mapped.mapping
+        if mapping is None:
+            reason = f"no job for the event '{shown(delivery.event or '')}'"
+            await self._ignore(delivery, reason, call)
+            return None
+        if source.filter is not None and not source.filter(delivery):
+            await self._ignore(delivery, "filtered", call)
+            return None
+        try:
+            request = await self._job_request_of(source, mapping, mapped)
+        except (ValidationError, pydantic.ValidationError) as error:
+            if is_only:
+                raise
+            await self._refuse(self._event_of(delivery, call), str(_answer_to(error).detail))
+            return None
+        routes.replay_guard.notice(delivery, self._name)
+        return _Asked(delivery=delivery, request=request)
+
+    async def _job_request_of(self, source: WebhookSource, mapping: JobMapping, mapped: Mapped) -> JobRequest:
+        metadata: dict[str, Any] = {}
+        if mapped.identity is not None:
+            metadata["idempotency_key"] = self._key(mapping.job_type, f"{source.name}:{mapped.identity}")
+        request = JobRequest(
+            job_type=mapping.job_type,
+            payload=payload_of(mapping, source, mapped.delivery),
+            queue_name=mapping.queue_name or source.queue_name,
+            priority=source.priority if mapping.priority is None else mapping.priority,
+            metadata=metadata,
+        )
+        if mapping.payload or source.payload:
+            request = await require_json_payload(request)
+        self._last_event_at = self._clock.now()
+        return await take_in(request, self._job_steps)
+
+    async def _create_all(self, asked: Sequence[_Asked], call: Call) -> Sequence[Job]:
+        # the last question: what is refused before takes nothing from the limit
+        for one in asked:
+            await self._take_quota(one.request.job_type, call)
+        # what is cut off may have happened all the same: it is delivered again under the same key
+        async with asyncio.timeout(self.config.enqueue_timeout_seconds):
+            return await self._submit_many([one.request for one in asked])
+
+    async def _ignore(self, delivery: Delivery, reason: str, call: Call) -> None:
+        self._last_event_at = self._clock.now()
+        self._counts[EventOutcome.FILTERED] += 1
+        await self._record_quietly(self._event_of(delivery, call), EventOutcome.FILTERED, reason=reason)
+
+    async def _settle_delivery(self, answer: Told, error: Exception, reader: SourceReader, call: Call) -> None:
+        """Count, log and record a delivery that was refused or failed."""
+        if answer.status_code >= _SERVER_ERROR and answer.code != "overloaded":
+            self._settle_failure(error, None, call)
+            return
+        # what was wrong with a signature is for the log alone
+        reason = str(error) if isinstance(error, SignatureError) else str(answer.detail)
+        logger.warning(
+            "webhook_delivery_refused",
+            trigger=self._name,
+            source=reader.source.name,
+            status=answer.status_code,
+            reason=reason,
+            request_id=call.request_id,
+        )
+        if call.is_stranger or answer.status_code in _FOR_NOW:
+            self._refuse_for_now()
+        else:
+            # with its body: who sent it takes a refusal for an end
+            await self._refuse(Event(body=call.body, headers=call.headers), reason)
+
+    def _event_of(self, delivery: Delivery, call: Call) -> Event:
+        body = call.body if self.config.delivery_log == "full" else None
+        return Event(source_id=delivery.delivery_id, body=body, headers=call.headers)
+
+
+def _answer_to(error: Exception) -> Told:
+    if isinstance(error, Told):
+        return error
+    if isinstance(error, SignatureError):
+        # the same whatever is wrong: who guesses learns nothing
+        return Told(
+            401,
+            "The signature could not be verified",
+            code="signature_invalid",
+            headers={"WWW-Authenticate": 'Signature realm="webhooks"'},
+        )
+    if isinstance(error, SecretUnavailableError):
+        headers = {"Retry-After": str(_SECRET_RETRY_SECONDS)}
+        return Told(503, "Deliveries cannot be verified now", code="secret_unavailable", headers=headers)
+    return creation_failure(error)
+
+
+def _outcome_of(jobs: Sequence[Job]) -> EventOutcome:
+    outcomes = {outcome_of(job) for job in jobs}
+    if EventOutcome.ACCEPTED in outcomes:
+        return EventOutcome.ACCEPTED
+    return EventOutcome.DUPLICATE if outcomes else EventOutcome.FILTERED

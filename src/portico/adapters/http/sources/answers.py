@@ -1,0 +1,67 @@
+"""What a provider is told about its delivery; most of them look at the status alone."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Response
+
+from portico.ports.event_inbox import EventOutcome
+from portico.ports.job import Job
+
+_NO_STORE = {"Cache-Control": "no-store"}
+_STATUS_TEXT = {EventOutcome.ACCEPTED: "accepted", EventOutcome.DUPLICATE: "duplicate"}
+_DISCORD_COMMAND, _DISCORD_COMPONENT, _DISCORD_MODAL = 2, 3, 5
+_DISCORD_DEFERRED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What became of a delivery that was let in."""
+
+    outcome: EventOutcome
+    delivery_id: str | None
+    jobs: Sequence[Job]
+    data: Any
+
+
+Answer = Callable[[Settled], Response]
+
+
+def described(settled: Settled) -> Response:
+    """Say what was done: 202 when there is something new to do."""
+    return _json(settled, 202 if settled.outcome is EventOutcome.ACCEPTED else 200)
+
+
+def described_as_ok(settled: Settled) -> Response:
+    """Say what was done, always with 200: this provider repeats what is answered otherwise."""
+    return _json(settled, 200)
+
+
+def empty(_settled: Settled) -> Response:
+    """Say nothing: what is said would be shown to somebody."""
+    return Response(status_code=200, headers=_NO_STORE)
+
+
+def empty_twiml(_settled: Settled) -> Response:
+    """Say that there is nothing to say or play."""
+    return Response('<?xml version="1.0" encoding="UTF-8"?><Response/>', 200, _NO_STORE, media_type="text/xml")
+
+
+def discord_deferral(settled: Settled) -> Response:
+    """Tell the user of an interaction to wait; an event is answered with nothing."""
+    kind = settled.data.get("type") if isinstance(settled.data, dict) else None
+    if kind in (_DISCORD_COMMAND, _DISCORD_COMPONENT, _DISCORD_MODAL):
+        body = json.dumps({"type": _DISCORD_DEFERRED}).encode()
+        return Response(body, 200, _NO_STORE, media_type="application/json")
+    return Response(status_code=204, headers=_NO_STORE)
+
+
+def _json(settled: Settled, status_code: int) -> Response:
+    content = {
+        "status": _STATUS_TEXT.get(settled.outcome, "ignored"),
+        "delivery_id": settled.delivery_id,
+        "jobs": [{"job_id": str(job.id), "job_type": job.job_type} for job in settled.jobs],
+    }
+    return Response(json.dumps(content).encode(), status_code, _NO_STORE, media_type="application/json")

@@ -1,0 +1,56 @@
+"""The routes of a source."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from portico.adapters.http.sources import openapi
+from portico.adapters.http.sources.reading import SourceReader
+from portico.adapters.http.sources.replay_guard import ReplayGuard
+
+
+class SourceRoutes:
+    """The endpoints of one source, and what is known of it while it is served."""
+
+    def __init__(
+        self,
+        reader: SourceReader,
+        receive: Callable[["SourceRoutes", Request], Awaitable[Response]],
+        receive_challenge: Callable[["SourceRoutes", Request], Awaitable[Response]],
+    ) -> None:
+        self.reader = reader
+        self.replay_guard = ReplayGuard(reader.source)
+        self._receive = receive
+        self._receive_challenge = receive_challenge
+
+    async def post(self, http_request: Request) -> Response:
+        """Take a delivery."""
+        return await self._receive(self, http_request)
+
+    async def get(self, http_request: Request) -> Response:
+        """Answer a hub that asks whether a subscription is wanted."""
+        return await self._receive_challenge(self, http_request)
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add what the provider calls; with and without a slash at the end, so that nothing is redirected."""
+        source = self.reader.source
+        path = f"/sources/{source.name}"
+        for written, in_schema in ((path, True), (f"{path}/", False)):
+            options: dict[str, Any] = {
+                "response_model": None,
+                "include_in_schema": in_schema,
+                "tags": ["webhook sources"],
+            }
+            router.add_api_route(
+                written,
+                self.post,
+                methods=["POST"],
+                name=f"receive_{source.name}",
+                **openapi.delivery(source),
+                **options,
+            )
+            if source.described_provider.has_topics:
+                router.add_api_route(
+                    written, self.get, methods=["GET"], name=f"confirm_{source.name}", **openapi.challenge(), **options
+                )

@@ -1,0 +1,242 @@
+"""How one source is configured."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from portico.adapters.http.sources.content import BodyFormat
+from portico.adapters.http.sources.delivery import Delivery, Locator, parse_locator
+from portico.adapters.http.sources.providers import PROVIDERS, Provider
+from portico.adapters.webhook_signature.generic import HmacSignature
+from portico.adapters.webhook_signature.scheme import MAX_TOLERANCE_SECONDS, SignatureScheme
+from portico.adapters.webhook_signature.secrets import DEFAULT_MINIMUM_SECRET_BYTES, Keyring, Secret, SecretSource
+from portico.exceptions import ConfigurationError
+from portico.runtime.intake.names import MAX_JOB_TYPE_LENGTH
+from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
+
+ReplayGuard = Literal["off", "log", "drop"]
+SentFormat = Literal["json", "form", "text"]
+DeliveryFilter = Callable[[Delivery], bool]
+DeliveryPayload = Callable[[Delivery], dict[str, Any]]
+
+_NAME = re.compile(r"[a-z0-9-]{1,64}")
+_CHOICES = {"replay_guard": ReplayGuard, "body_format": SentFormat}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobMapping:
+    """The job that an event becomes; what is None is as the source says.
+
+    Args:
+        job_type: names the handler.
+        queue_name: the queue that the job waits in.
+        priority: higher runs first.
+        payload: makes the payload of a delivery.
+
+    """
+
+    job_type: str
+    queue_name: str | None = None
+    priority: int | None = None
+    payload: DeliveryPayload | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.job_type, str) or not 1 <= len(self.job_type.strip()) <= MAX_JOB_TYPE_LENGTH:
+            raise ConfigurationError(
+                f"job_type must be a text of 1 to {MAX_JOB_TYPE_LENGTH} characters, not {self.job_type!r}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WebhookSource:
+    """Somebody who sends webhooks to ``POST {prefix}/sources/{name}``.
+
+    Args:
+        name: part of the path and of the jobs' keys: 1 to 64 lower-case letters, digits and dashes.
+        provider: ``"github"``, ``"stripe"``, ...; ``"hmac"`` is any other, described by `signature`.
+        secrets: texts, `Secret`s, or callables (coroutine functions too) that return one or several and are called for
+            each delivery; all of them count, so that they can be rotated.
+        job_type: the job of every event that `events` does not name.
+        events: from the provider's name of an event to a job type or a `JobMapping`; other events are ignored.
+        filter: returns whether a delivery is of interest; one that is not is answered with 200 and becomes no job.
+        payload: makes the payload; by default ``{"event": ..., "delivery_id": ..., "data": ...}``.
+        queue_name: the queue of its jobs.
+        priority: of its jobs.
+        public_url: the full URL under which the provider calls this source, without the query, which is taken from the
+            request; needed where the provider signs it.
+        dedup: where a delivery's identity is, instead of where the provider has it: ``"header:NAME"``,
+            ``"body:path.to.member"``, or ``"body"`` for its hash; deliveries of one identity are one job.
+        signature: how the sender signs, for ``"hmac"``; also for ``"cloudevents"``, which else send a bearer token.
+        event: where the sender names the event, written as `dedup`; for ``"hmac"``.
+        body_format: ``"json"``, ``"form"`` or ``"text"``, where it is not what the provider sends usually.
+        tolerance_seconds: how old or new a signed time may be, 1 to 900; 300 where the provider signs one.
+        minimum_secret_bytes: shorter secrets are refused.
+        max_body_bytes: larger bodies are answered with 413; by default the provider's limit, else the trigger's.
+        replay_guard: what happens to a body that comes again under another id, where the id is not signed: ``"log"``
+            says so, ``"drop"`` makes one job of equal bodies, ``"off"`` does nothing.
+        topics: what a WebSub source subscribes to; the hub's question for any other is answered with 404.
+        batch_limit: how many CloudEvents may come at once; 0 refuses batches.
+        enabled: False answers as if there were no such source.
+
+    Raises:
+        ConfigurationError: names the source and the setting, never a secret.
+
+    """
+
+    name: str
+    provider: str
+    secrets: Sequence[SecretSource] = field(repr=False)
+    job_type: str | None = None
+    events: Mapping[str, str | JobMapping] = field(default_factory=lambda: MappingProxyType({}))
+    filter: DeliveryFilter | None = None
+    payload: DeliveryPayload | None = None
+    queue_name: str = "default"
+    priority: int = 0
+    public_url: str | None = None
+    dedup: str | None = None
+    signature: HmacSignature | None = None
+    event: str | None = None
+    body_format: SentFormat | None = None
+    tolerance_seconds: int | None = None
+    minimum_secret_bytes: int = DEFAULT_MINIMUM_SECRET_BYTES
+    max_body_bytes: int | None = None
+    replay_guard: ReplayGuard = "log"
+    topics: Collection[str] = ()
+    batch_limit: int = 0
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigurationError(
+                f"a source's name must be 1 to 64 lower-case letters, digits and dashes, not {self.name!r}"
+            )
+        if isinstance(self.secrets, str | Secret) or not isinstance(self.secrets, Sequence):
+            raise self._refused("secrets must be a list")
+        hidden = tuple(Secret(secret) if isinstance(secret, str) else secret for secret in self.secrets)
+        object.__setattr__(self, "secrets", hidden)
+        self._check_choices()
+        self._check_numbers()
+        self._check_jobs()
+        self._check_url()
+        # what is made of the settings refuses what cannot be made
+        _ = self.keyring, self.event_locator, self.identity_locator
+
+    @cached_property
+    def described_provider(self) -> Provider:
+        """What is known of the provider."""
+        if self.provider not in PROVIDERS:
+            raise self._refused(f"provider must be one of {', '.join(PROVIDERS)}, not {self.provider!r}")
+        return PROVIDERS[self.provider]
+
+    @cached_property
+    def scheme(self) -> SignatureScheme:
+        """How the deliveries are signed."""
+        if self.signature is not None and self.provider not in {"hmac", "cloudevents"}:
+            raise self._refused(f"signature is not for the provider {self.provider!r}, whose own is known")
+        scheme = self.described_provider.scheme if self.signature is None else self.signature.scheme()
+        if scheme is None:
+            raise self._refused("signature=HmacSignature(...) says how the sender signs")
+        if self.tolerance_seconds is None:
+            return scheme
+        try:
+            return scheme.with_tolerance(self.tolerance_seconds)
+        except ConfigurationError as error:
+            raise self._refused(str(error)) from None
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that may have signed."""
+        return Keyring(
+            self.scheme,
+            self.secrets,
+            owner=f"the webhook source '{self.name}'",
+            minimum_bytes=self.minimum_secret_bytes,
+        )
+
+    @cached_property
+    def event_locator(self) -> Locator | None:
+        """Where the event is named."""
+        if self.event is None:
+            return self.described_provider.event
+        return parse_locator(self.event, f"event of the source '{self.name}'")
+
+    @cached_property
+    def identity_locator(self) -> Locator | None:
+        """Where a delivery is identified."""
+        if self.dedup is not None:
+            return parse_locator(self.dedup, f"dedup of the source '{self.name}'")
+        if self.replay_guard == "drop" and not self.described_provider.signs_delivery_id:
+            return parse_locator("body", "replay_guard")
+        return self.described_provider.delivery_id
+
+    @property
+    def sent_format(self) -> BodyFormat:
+        """What the body is."""
+        return self.described_provider.body_format if self.body_format is None else BodyFormat(self.body_format)
+
+    @cached_property
+    def mappings(self) -> Mapping[str, JobMapping]:
+        """The jobs by event."""
+        return {event: JobMapping(job_type=job) if isinstance(job, str) else job for event, job in self.events.items()}
+
+    @cached_property
+    def default_mapping(self) -> JobMapping | None:
+        """The job of an event that is not named."""
+        return None if self.job_type is None else JobMapping(job_type=self.job_type)
+
+    @property
+    def all_mappings(self) -> Sequence[JobMapping]:
+        """Every job that a delivery can become."""
+        default = [] if self.default_mapping is None else [self.default_mapping]
+        return [*self.mappings.values(), *default]
+
+    def _check_choices(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in get_args(choices):
+                raise self._refused(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}")
+        if self.described_provider.has_topics is (not self.topics) or isinstance(self.topics, str):
+            raise self._refused("topics are a list of what a WebSub source subscribes to, and for no other provider")
+
+    def _check_numbers(self) -> None:
+        limits = {
+            "priority": (LOWEST_PRIORITY, HIGHEST_PRIORITY),
+            "tolerance_seconds": (1, MAX_TOLERANCE_SECONDS),
+            "minimum_secret_bytes": (1, 4_096),
+            "max_body_bytes": (1, 2**40),
+            "batch_limit": (0, 10_000),
+        }
+        for name, (lowest, highest) in limits.items():
+            value = getattr(self, name)
+            is_integer = isinstance(value, int) and not isinstance(value, bool)
+            if value is not None and not (is_integer and lowest <= value <= highest):
+                raise self._refused(f"{name} must be an integer from {lowest} to {highest}, not {value!r}")
+
+    def _check_jobs(self) -> None:
+        if self.job_type is None and not self.events:
+            raise self._refused("job_type (for every event) or events (from event to job) must say what to create")
+        if self.events and self.event_locator is None:
+            raise self._refused("events needs event='header:NAME' or 'body:path', which says where they are named")
+        _ = self.mappings, self.default_mapping
+
+    def _check_url(self) -> None:
+        if self.public_url is None:
+            if self.scheme.covers_url:
+                raise self._refused("public_url is needed: this provider signs the URL that it calls")
+            return
+        try:
+            parts = urlsplit(self.public_url)
+            is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_whole = False
+        if not is_whole or "?" in self.public_url or "#" in self.public_url:
+            raise self._refused(
+                f"public_url must be the whole URL without a query, as 'https://example.com/webhooks/sources/{self.name}'"
+            )
+
+    def _refused(self, message: str) -> ConfigurationError:
+        return ConfigurationError(f"the webhook source '{self.name}': {message}")
