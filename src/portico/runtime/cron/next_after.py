@@ -7,11 +7,11 @@ Changes of more than three hours are taken as they are by both: nothing is made 
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from portico.runtime.cron.clock_changes import SMALL_CHANGE, change_between, offsets_of
 from portico.runtime.cron.spec import CronSpec
 from portico.runtime.cron.wall_clock import first_match
 
 _SECOND = timedelta(seconds=1)
-_SMALL_CHANGE = timedelta(hours=3)
 
 
 def next_after(spec: CronSpec, zone: tzinfo, instant: datetime) -> datetime | None:
@@ -38,12 +38,12 @@ def _next_in_zone(spec: CronSpec, zone: tzinfo, instant: datetime) -> datetime |
         return again
     wall: datetime | None = second + _SECOND
     while (wall := wall and first_match(spec, wall)) is not None:
-        before, after = _offsets(zone, wall)
+        before, after = offsets_of(zone, wall)
         if before == after:
             return (wall - before).replace(tzinfo=UTC)
         if before < after:
-            change = _change_between(zone, wall - after, wall - before)
-            if not spec.follows_wall_clock and after - before < _SMALL_CHANGE:
+            change = change_between(zone, wall - after, wall - before)
+            if not spec.follows_wall_clock and after - before < SMALL_CHANGE:
                 return change.replace(tzinfo=UTC)
             wall = change + after
         else:
@@ -57,21 +57,21 @@ def _tick_in_fold(
     spec: CronSpec, zone: tzinfo, wall: datetime, instant: datetime
 ) -> tuple[datetime | None, datetime | None]:
     """Return the tick at a wall time that comes twice; or, when that is over, where to look on."""
-    before, after = _offsets(zone, wall)
+    before, after = offsets_of(zone, wall)
     first_pass = (wall - before).replace(tzinfo=UTC)
     if first_pass > instant:
         return first_pass, None
     if _runs_twice(spec, before - after):
         return (wall - after).replace(tzinfo=UTC), None
-    return None, _change_between(zone, wall - before, wall - after) + before
+    return None, change_between(zone, wall - before, wall - after) + before
 
 
 def _tick_of_second_pass(spec: CronSpec, zone: tzinfo, local: datetime) -> datetime | None:
     """Return the next tick where it is in the second pass of a fold that `local` is in the first pass of."""
-    before, after = _offsets(zone, local)
+    before, after = offsets_of(zone, local)
     if before <= after or not _runs_twice(spec, before - after):
         return None
-    change = _change_between(zone, local - before, local - after)
+    change = change_between(zone, local - before, local - after)
     in_first_pass = first_match(spec, local + _SECOND)
     if in_first_pass is not None and in_first_pass < change + before:
         return None
@@ -82,28 +82,4 @@ def _tick_of_second_pass(spec: CronSpec, zone: tzinfo, local: datetime) -> datet
 
 
 def _runs_twice(spec: CronSpec, size: timedelta) -> bool:
-    return spec.follows_wall_clock or size > _SMALL_CHANGE
-
-
-def _offsets(zone: tzinfo, wall: datetime) -> tuple[timedelta, timedelta]:
-    """Return the offsets of both readings of a wall time: the first is larger in a fold, smaller in a gap."""
-    before, after = zone.utcoffset(wall), zone.utcoffset(wall.replace(fold=1))
-    assert before is not None, "the zone has no offsets"  # noqa: S101 - only zones of the database come here
-    assert after is not None, "the zone has no offsets"  # noqa: S101 - as above
-    return before, after
-
-
-def _change_between(zone: tzinfo, low: datetime, high: datetime) -> datetime:
-    """Return the moment of the change in ``(low, high]``, naive and in UTC as they are, by bisection."""
-    old = _offset_at(zone, low)
-    while high - low > _SECOND:
-        middle = low + (high - low) // _SECOND // 2 * _SECOND
-        if _offset_at(zone, middle) == old:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _offset_at(zone: tzinfo, utc: datetime) -> timedelta | None:
-    return utc.replace(tzinfo=UTC).astimezone(zone).utcoffset()
+    return spec.follows_wall_clock or size > SMALL_CHANGE

@@ -36,7 +36,7 @@ def canonical_cron(expression: str, hash_key: str = "") -> str:
 
     Args:
         expression: as it was written.
-        hash_key: what an `H` in it is decided by.
+        hash_key: what an `H` in it is decided by; without it, such an expression may turn out never to fire.
 
     Raises:
         ConfigurationError: it is not an expression, or one that never fires; names the expression, the field, the item
@@ -47,7 +47,7 @@ def canonical_cron(expression: str, hash_key: str = "") -> str:
         raise ConfigurationError(f"cron must be an expression such as '0 9 * * *', not {expression!r}")
     if len(expression) > _MAX_LENGTH:
         raise ConfigurationError(f"cron is longer than {_MAX_LENGTH} characters")
-    return _checked(expression, hash_key)
+    return _checked(expression, hash_key if is_hashed(expression.upper()) else "")
 
 
 def parse(canonical: str, hash_key: str = "") -> CronSpec:
@@ -68,7 +68,8 @@ def _checked(expression: str, hash_key: str) -> str:
     except ItemError as error:
         begin = expression.upper().find(error.item)
         raise _refusal(expression, error.explain(expression[begin : begin + len(error.item)])) from None
-    if first_match(spec, _EARLIEST) is None:
+    is_decided = hash_key or not is_hashed(" ".join(parts))
+    if is_decided and first_match(spec, _EARLIEST) is None:
         day, month, weekday = parts[-3:]
         reason = f"it never fires: day of month '{day}', month '{month}', day of week '{weekday}' never meet"
         raise _refusal(expression, reason)
