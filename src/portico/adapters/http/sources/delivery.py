@@ -46,6 +46,11 @@ class Received:
 class Locator(ABC):
     """A place in a delivery."""
 
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The header fields that it looks at."""
+        return ()
+
     @abstractmethod
     def find(self, received: Received) -> str | None:
         """Return what stands there, or None.
@@ -61,6 +66,11 @@ class Field(Locator):
     """A header field."""
 
     name: str
+
+    @property
+    @override
+    def headers(self) -> tuple[str, ...]:
+        return (self.name,)
 
     @override
     def find(self, received: Received) -> str | None:
@@ -99,6 +109,11 @@ class FirstOf(Locator):
 
     locators: tuple[Locator, ...]
 
+    @property
+    @override
+    def headers(self) -> tuple[str, ...]:
+        return tuple(name for locator in self.locators for name in locator.headers)
+
     @override
     def find(self, received: Received) -> str | None:
         return next((found for locator in self.locators if (found := locator.find(received))), None)
@@ -109,6 +124,11 @@ class Joined(Locator):
     """All places together, where something stands at each; for identities of two parts."""
 
     locators: tuple[Locator, ...]
+
+    @property
+    @override
+    def headers(self) -> tuple[str, ...]:
+        return tuple(name for locator in self.locators for name in locator.headers)
 
     @override
     def find(self, received: Received) -> str | None:

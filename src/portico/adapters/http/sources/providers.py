@@ -53,6 +53,16 @@ class Provider:
     max_body_bytes: int | None = None
     has_topics: bool = False
 
+    @property
+    def event_headers(self) -> tuple[str, ...]:
+        """The fields that may name the event; none of them is signed."""
+        return () if self.event is None else self.event.headers
+
+    @property
+    def delivery_id_headers(self) -> tuple[str, ...]:
+        """The fields that may identify the delivery."""
+        return () if self.delivery_id is None else self.delivery_id.headers
+
 
 def _provider(name: str, **described: Any) -> Provider:
     return Provider(name=name, scheme=SCHEMES.get(name), **described)
