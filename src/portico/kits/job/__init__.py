@@ -7,11 +7,23 @@ _HOMES = {
     "HandlerRegistry": "registry",
     "JobDefinition": "job_definition",
     "JobService": "job_service",
+    "QueueCopy": "queue_copy",
     "RetryPolicy": "retry_policy",
     "WorkerManager": "worker_manager",
+    "copy_queue": "queue_copy",
     "job": "job_definition",
 }
-__all__ = ["Context", "HandlerRegistry", "JobDefinition", "JobService", "RetryPolicy", "WorkerManager", "job"]
+__all__ = [
+    "Context",
+    "HandlerRegistry",
+    "JobDefinition",
+    "JobService",
+    "QueueCopy",
+    "RetryPolicy",
+    "WorkerManager",
+    "copy_queue",
+    "job",
+]
 
 
 def __getattr__(name: str) -> object:

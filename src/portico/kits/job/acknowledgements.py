@@ -1,6 +1,7 @@
 """Telling the queue of jobs that ended well, many at a time."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -36,6 +37,7 @@ class Acknowledgements:
         self._clock = clock
         self._outage = outage
         self._on_done = on_done
+        self._context = contextvars.copy_context()
         self._waiting: list[JobRun] = []
         self._unheard = 0
         self._sender: asyncio.Task[None] | None = None
@@ -52,7 +54,8 @@ class Acknowledgements:
         self._unheard += 1
         self._waiting.append(run)
         if self._sender is None:
-            self._sender = asyncio.create_task(self._send_all(), name="acknowledge")
+            # not in the context of the job that happens to be the first
+            self._sender = asyncio.create_task(self._send_all(), name="acknowledge", context=self._context.copy())
 
     async def _send_all(self) -> None:
         try:

@@ -43,6 +43,8 @@ class JobRunners:
         self._idle: list[asyncio.Future[None]] = []
         self._runners: set[asyncio.Task[Any]] = set()
         self._is_closed = False
+        # tasks are made by others too, by runners among them: each begins in a copy of this one
+        self._context = contextvars.copy_context()
 
     @property
     def waiting(self) -> int:
@@ -69,7 +71,8 @@ class JobRunners:
 
     def run_apart(self, run: JobRun) -> None:
         """Work a job off beside the others: one that is not run, but answered."""
-        self._on_task(asyncio.create_task(self._work(run), name=f"{self._name}:apart"))
+        task = asyncio.create_task(self._work(run), name=f"{self._name}:apart", context=self._context.copy())
+        self._on_task(task)
 
     def close(self) -> None:
         """Let no runner wait for more; those that are busy end after their job, what waits is worked off at once."""
@@ -90,19 +93,18 @@ class JobRunners:
                 self._add_runner()
 
     def _add_runner(self) -> None:
-        task = asyncio.create_task(self._run(), name=f"{self._name}:runner")
+        task = asyncio.create_task(self._run(), name=f"{self._name}:runner", context=self._context.copy())
         self._runners.add(task)
         task.add_done_callback(self._runners.discard)
         self._on_task(task)
 
     async def _run(self) -> None:
-        context = contextvars.copy_context()
-        while await self._take_turn(context):
+        while await self._take_turn():
             if self._is_closed:
                 return
             await self._wait()
 
-    async def _take_turn(self, context: contextvars.Context) -> bool:
+    async def _take_turn(self) -> bool:
         """Run jobs until none waits; False when this runner is done for."""
         self.wake()
         time = asyncio.get_running_loop().time
@@ -111,7 +113,7 @@ class JobRunners:
             if not await self._work(self._waiting.popleft()):
                 # somebody cancels tasks, perhaps all there are: this is no time for new ones
                 return False
-            if len(self._runners) > self._limit or not _is_unchanged(context):
+            if len(self._runners) > self._limit or self._has_changed_context():
                 self._replace()
                 return False
             if time() - began > _LONGEST_TURN_SECONDS:
@@ -124,6 +126,13 @@ class JobRunners:
         if task is not None:
             self._runners.discard(task)
         self.wake()
+
+    def _has_changed_context(self) -> bool:
+        try:
+            # the same tree inside as long as nothing was set: no values are compared then
+            return contextvars.copy_context() != self._context
+        except Exception:  # noqa: BLE001 - a job's values that cannot be compared were not there before
+            return True
 
     @property
     def _limit(self) -> int:
@@ -143,11 +152,3 @@ class JobRunners:
 def _set(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _is_unchanged(context: contextvars.Context) -> bool:
-    try:
-        # the same tree inside, as long as nothing was set: no values are compared then
-        return contextvars.copy_context() == context
-    except Exception:  # noqa: BLE001 - values of a job that cannot be compared are not what was there before
-        return False

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from portico.exceptions import ConfigurationError, DatabaseError, PorticoError
 from portico.kits.job.acknowledgements import Acknowledgements
+from portico.kits.job.event_loop_watch import EventLoopWatch
 from portico.kits.job.job_answers import JobAnswers
 from portico.kits.job.job_definition import JobDefinition
 from portico.kits.job.job_run import JobRun, RunPhase
@@ -110,6 +111,7 @@ class WorkerManager(Service):
         self._prefetch = Prefetch(concurrency)
         self._runs = RunsInHand()
         self._timeouts = RunTimeouts(self._clock)
+        self._watch = EventLoopWatch(self._runs, worker=name)
         self._runners = self._new_runners()
         self._outage = StoreOutage(self._clock, name)
         self._acknowledgements = Acknowledgements(
@@ -155,6 +157,8 @@ class WorkerManager(Service):
         for label, loop in self._upkeep.loops.items():
             self._supervise(stack, label, loop)
         self._supervise(stack, "timeouts", self._timeouts.keep)
+        self._watch.start()
+        stack.callback(self._watch.stop)
         stack.push_async_callback(self._end_runs)
         self._supervise(stack, "unstarted", self._look_after_unstarted)
         self._supervise(stack, "fetch", self._fetch)
@@ -221,6 +225,7 @@ class WorkerManager(Service):
         for run in runs:
             self._runs.add(run)
             self._slots.take()
+        self._watch.wake()
         self._runners.put(runs)
 
     async def _run(self, run: JobRun) -> bool:
