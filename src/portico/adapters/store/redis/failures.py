@@ -28,6 +28,10 @@ _REFUSALS: Mapping[str, str] = MappingProxyType(
 )
 
 
+class ReplyLostError(DatabaseError):
+    """What was asked for happened or did not: the reply would have told."""
+
+
 def explained(error: BaseException, place: str) -> PorticoError:
     """Return the error of the tree for one of the server or the connection; `place` is what the URL shows."""
     text = _first_line(error)
@@ -40,10 +44,10 @@ def explained(error: BaseException, place: str) -> PorticoError:
     return DatabaseError(f"Redis at {place}: {text or type(error).__name__}", details=details, cause=error)
 
 
-def lost(error: BaseException, place: str) -> DatabaseError:
+def lost(error: BaseException, place: str) -> ReplyLostError:
     """Say that the connection broke while an answer was awaited."""
     message = f"the connection to Redis at {place} was lost before it answered; repeat the call"
-    return DatabaseError(message, details={"server": place}, cause=error)
+    return ReplyLostError(message, details={"server": place}, cause=error)
 
 
 def code_of(error: BaseException) -> str:

@@ -1,9 +1,8 @@
 """Jobs on Redis."""
 
 import asyncio
-import secrets
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -25,24 +24,23 @@ from portico.adapters.job_store import (
 )
 from portico.adapters.ready_signals import ReadySignals
 from portico.adapters.store.redis.bell import Bell
+from portico.adapters.store.redis.claims import RedisClaims
 from portico.adapters.store.redis.records import (
     job_from_record,
     microseconds,
-    moment_or_none,
     new_record,
     status_from,
 )
+from portico.adapters.store.redis.single_calls import SingleCalls
 from portico.adapters.store.redis.store import RedisStore
 from portico.adapters.store.redis.wire import Argument
-from portico.exceptions import DatabaseError, PorticoError
+from portico.exceptions import PorticoError
 from portico.ports.job import Job, QueueStats
 from portico.ports.job_lifecycle import CANCELLED_MESSAGE, CRASHED_MESSAGE
-from portico.runtime.coalescing import Coalescer
 from portico.runtime.documents import encode
 from portico.utils.logging import get_logger
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 # so many a call, so that no other client waits for more than a few milliseconds
 _AT_ONCE = 500
@@ -61,12 +59,9 @@ class RedisJobs(JobStore):
         self._held_for = round(rules.idempotency_seconds * 1_000_000)
         self._signals = ReadySignals(store.clock)
         self._bell = Bell(store, self._signals)
-        self._held: dict[UUID, int] = {}
-        self._lost_claims: list[tuple[str, int]] = []
-        """Queue and token of claims whose reply never came."""
-        self._claiming: set[asyncio.Task[Any]] = set()
-        self._insertions = Coalescer(self._insert, name="portico-redis-insert", max_batch=_AT_ONCE)
-        self._completions = Coalescer(self._complete, name="portico-redis-complete", max_batch=_AT_ONCE)
+        self._claims = RedisClaims(store, rules, self._signals)
+        self._insertions = SingleCalls(self._insert, name="portico-redis-insert", max_batch=_AT_ONCE)
+        self._completions = SingleCalls(self._complete, name="portico-redis-complete", max_batch=_AT_ONCE)
         self._resources = AsyncExitStack()
 
     @override
@@ -83,16 +78,11 @@ class RedisJobs(JobStore):
     @override
     async def close(self) -> None:
         async with self._resources:
-            while self._claiming:
-                await asyncio.wait(self._claiming)
-            held = [Holding(job_id, token) for job_id, token in self._held.items()]
-            self._held.clear()
             try:
-                await self._release(held)
-                await self._recall()
+                await self._release(await self._claims.take_back())
             except PorticoError as error:
                 # the leases end by themselves
-                logger.warning("claims_not_given_back", count=len(held), error=str(error))
+                logger.warning("claims_not_given_back", error=str(error))
             self._signals.ring_all()
 
     @override
@@ -109,12 +99,7 @@ class RedisJobs(JobStore):
 
     @override
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
-        claiming = self._in_the_background(self._claim(queue_name, min(limit, _AT_ONCE)))
-        try:
-            return await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            claiming.add_done_callback(self._give_back)
-            raise
+        return await self._claims.claim(queue_name, min(limit, _AT_ONCE))
 
     @override
     async def complete(self, completions: Sequence[Completion]) -> list[bool]:
@@ -123,7 +108,7 @@ class RedisJobs(JobStore):
             done = [await self._completions.submit(answers[0])]
         else:
             done = [answer for chunk in _chunks(answers) for answer in await self._complete(chunk)]
-        self._forget(each.holding for each in completions)
+        self._claims.forget(each.holding for each in completions)
         return done
 
     @override
@@ -148,7 +133,7 @@ class RedisJobs(JobStore):
     @override
     async def extend(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
         lost = await self._those_of("job_extend", held, self._lease)
-        self._forget(Holding(job_id, held[job_id]) for job_id in lost)
+        self._claims.forget(Holding(job_id, held[job_id]) for job_id in lost)
         return lost
 
     @override
@@ -238,32 +223,6 @@ class RedisJobs(JobStore):
         answers: list[Any] = await self._store.run("job_insert", self._held_for, *arguments, is_repeatable=True)
         return answers
 
-    async def _claim(self, queue_name: str, limit: int) -> list[Claim]:
-        await self._recall()
-        before = self._signals.before_claim(queue_name)
-        token = secrets.randbits(63)
-        arguments = (queue_name, limit, self._lease, token, self._rules.max_crashes, CRASHED_MESSAGE)
-        try:
-            now, due_at, *found = await self._store.run("job_claim", *arguments)
-        except DatabaseError:
-            self._lost_claims.append((queue_name, token))
-            raise
-        self._store.observe(now)
-        if len(found) < limit:
-            self._signals.emptied(queue_name, before, moment_or_none(due_at))
-        claims = [Claim(job_from_record(*record), token) for record in found]
-        self._held.update((claim.job.id, token) for claim in claims)
-        return claims
-
-    async def _recall(self) -> None:
-        """Give back what claims got whose reply was lost."""
-        while self._lost_claims:
-            queue_name, token = self._lost_claims[-1]
-            await self._store.run("job_recall", queue_name, token, is_repeatable=True)
-            # another claim may have done the same meanwhile
-            if (queue_name, token) in self._lost_claims:
-                self._lost_claims.remove((queue_name, token))
-
     async def _complete(self, answers: Sequence[tuple[Argument, ...]]) -> list[bool]:
         arguments = [part for answer in answers for part in answer]
         return [bool(done) for done in await self._store.run("job_complete", *arguments, is_repeatable=True)]
@@ -284,33 +243,14 @@ class RedisJobs(JobStore):
         return frozenset(UUID(bytes=job_id) for job_id in ids)
 
     def _answered(self, holding: Holding, done: object) -> bool:
-        self._forget([holding])
+        self._claims.forget([holding])
         self._ring_unheard()
         return bool(done)
-
-    def _forget(self, holdings: Iterable[Holding]) -> None:
-        for holding in holdings:
-            if holding.token is not None and self._held.get(holding.job_id) == holding.token:
-                del self._held[holding.job_id]
 
     def _ring_unheard(self) -> None:
         """Wake who waits in this process, where the server's bell is not heard."""
         if not self._bell.is_heard:
             self._signals.ring_all()
-
-    def _in_the_background(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        task = asyncio.create_task(work, name="portico-redis-claim")
-        self._claiming.add(task)
-        task.add_done_callback(self._claiming.discard)
-        return task
-
-    def _give_back(self, claiming: asyncio.Task[list[Claim]]) -> None:
-        """Release what a claim got whose caller is gone."""
-        if claiming.cancelled() or claiming.exception() is not None or not claiming.result():
-            return
-        holdings = [Holding(claim.job.id, claim.token) for claim in claiming.result()]
-        self._forget(holdings)
-        self._in_the_background(self._release(holdings)).add_done_callback(_log_failure)
 
 
 def _stored(job: Job, answer: Any) -> Job:
@@ -340,13 +280,6 @@ def _chunks(items: Sequence[Item], size: int = _AT_ONCE) -> Iterable[Sequence[It
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _log_failure(releasing: asyncio.Task[Any]) -> None:
-    if not releasing.cancelled() and (error := releasing.exception()) is not None:
-        # the lease ends by itself
-        logger.warning("claim_not_given_back", error=str(error))
-
-
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])

@@ -4,12 +4,13 @@
 local WIDTH = 9
 local held_for = tonumber(ARGV[3])
 local count = (#ARGV - 3) / WIDTH
-local ids, fresh, holders, answers, known_queues = {}, {}, {}, {}, {}
+local ids, fresh, holders, answers = {}, {}, {}, {}
 for i = 1, count do ids[i] = ARGV[4 + (i - 1) * WIDTH] end
 local seq = call('INCRBY', base .. ':seq', count) - count
 local existing = call('HMGET', STATES, unpack(ids))
 
 local function holder_of_key(queue, name)
+  now = now or store_time()
   local held = call('HGET', key('keys', queue), name)
   if not held or fresh[held] then return held end
   if #held ~= 16 then return cmsgpack.unpack(held)[3] > now and held end
@@ -33,20 +34,19 @@ for i = 1, count do
     fresh[id] = true
     if idempotency_key ~= '' then call('HSET', key('keys', queue), idempotency_key, id) end
     if unique_key ~= '' then call('HSET', key('unique', queue), unique_key, id) end
-    if not known_queues[queue] then
-      known_queues[queue] = true
-      call('SADD', base .. ':queues', queue)
-    end
     local state = {
       scheduled_at == '' and 'pending' or 'scheduled', queue, kind, rank .. struct.pack('>I8', seq) .. id,
       tonumber(max_retries), scheduled_at ~= '' and scheduled_at, idempotency_key ~= '' and idempotency_key,
       unique_key ~= '' and unique_key, 0, 0, false, false, false, false, false, false,
       false,
     }
-    gather(last_batches, 'HSET', JOBS, id, document)
+    gather(additions, 'HSET', JOBS, id, document)
     save(id, state)
     add(ORDER, seq, id)
-    line_up(state, scheduled_at == '' and now or tonumber(scheduled_at))
+    if scheduled_at ~= '' then now = now or store_time() end
+    line_up(state, scheduled_at ~= '' and tonumber(scheduled_at))
+    -- a queue that has jobs ready is known
+    if rung[queue] or scheduled_at ~= '' then call('SADD', base .. ':queues', queue) end
   end
 end
 flush()

@@ -1,4 +1,4 @@
--- What the operations on jobs share; it stands before each of them.
+-- What the operations on jobs share: it stands before each of them.
 --
 -- Every key starts with KEYS[1], whose hash tag keeps all of them in one slot of a cluster:
 --   jobs       hash   id -> document (what never changes, as the client wrote it)
@@ -26,43 +26,43 @@ local function key(kind, queue)
   return base .. ':' .. kind .. ':' .. queue
 end
 
-local function store_time(given)
-  if given ~= '' then return tonumber(given) end
+local function store_time()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
   local time = call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
-local now, repeated = store_time(ARGV[1]), ARGV[2] == '1'
+-- the store's time, and whether this call was sent before and its reply lost
+local now, repeated = nil, ARGV[2] == '1'
 
 local function id_of(place)
   return string.sub(place, 17)
 end
 
 -- commands that can wait for the end are gathered: one call for all members of a key
-local batches, first_batches, last_batches, rung = {}, {}, {}, {}
+local removals, additions, rung = {}, {}, {}
 
-local function gather(into, command, name, value, other)
-  local batch = batches[command .. name]
+local function gather(batches, command, name, value, other)
+  local batch = batches[name]
   if not batch then
     batch = {command, name}
-    batches[command .. name] = batch
-    into[#into + 1] = batch
+    batches[name] = batch
   end
-  batch[#batch + 1] = value
-  if other then batch[#batch + 1] = other end
+  local last = #batch
+  batch[last + 1], batch[last + 2] = value, other
 end
 
-local function remove(name, member) gather(first_batches, 'ZREM', name, member) end
-local function add(name, score, member) gather(last_batches, 'ZADD', name, score, member) end
-local function save(id, state) gather(last_batches, 'HSET', STATES, id, cmsgpack.pack(state)) end
+local function remove(name, member) gather(removals, 'ZREM', name, member) end
+local function add(name, score, member) gather(additions, 'ZADD', name, score, member) end
+local function save(id, state) gather(additions, 'HSET', STATES, id, cmsgpack.pack(state)) end
 
 local function flush()
-  for _, batch in ipairs(first_batches) do call(unpack(batch)) end
-  for _, batch in ipairs(last_batches) do call(unpack(batch)) end
+  for _, batch in pairs(removals) do call(unpack(batch)) end
+  for _, batch in pairs(additions) do call(unpack(batch)) end
   for queue, has_news in pairs(rung) do
     if has_news then call('PUBLISH', base .. ':bell', queue) end
   end
-  batches, first_batches, last_batches, rung = {}, {}, {}, {}
+  removals, additions, rung = {}, {}, {}
 end
 
 local function load_states(ids)
@@ -76,10 +76,11 @@ local function load_state(id)
   return load_states({id})[1]
 end
 
--- puts a job in line, and rings where nobody would come by himself: the line was empty, or got an earlier time
+-- puts a job in line, now or (run_at) later, and rings where nobody would come by himself: the line was empty, or
+-- got an earlier time
 local function line_up(state, run_at)
   local queue = state[QUEUE]
-  if run_at <= now then
+  if not run_at or run_at <= now then
     local ready = key('ready', queue)
     if rung[queue] == nil then rung[queue] = call('ZCARD', ready) == 0 end
     add(ready, 0, state[PLACE])
@@ -89,90 +90,4 @@ local function line_up(state, run_at)
   local earliest = call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
   if not earliest or tonumber(earliest) > run_at then rung[queue] = true end
   add(due, run_at, state[PLACE])
-end
-
-local function free_unique(id, state)
-  if not state[UNIQUE_KEY] then return end
-  local name = key('unique', state[QUEUE])
-  if call('HGET', name, state[UNIQUE_KEY]) == id then call('HDEL', name, state[UNIQUE_KEY]) end
-end
-
-local function finish(id, state, status, message)
-  free_unique(id, state)
-  state[STATUS], state[ERROR], state[ABORT] = status, message, false
-  state[status == 'completed' and COMPLETED_AT or FAILED_AT] = now
-  add(key(status, state[QUEUE]), now, id)
-  save(id, state)
-end
-
--- a running job that nobody else has claimed meanwhile; without a token any claim is meant
-local function is_held(state, token)
-  return state and state[STATUS] == 'running' and (token == '' or state[TOKEN] == token)
-end
-
--- the answer was given, but its reply got lost on the way
-local function is_answered(state, token)
-  return repeated and state and state[STATUS] ~= 'running' and token ~= '' and state[TOKEN] == token
-end
-
-local function stop_running(state)
-  remove(key('running', state[QUEUE]), state[PLACE])
-end
-
-local function wait_again(id, state, status, run_at)
-  state[STATUS], state[STARTED_AT] = status, false
-  line_up(state, run_at)
-  save(id, state)
-end
-
--- somebody asked for the end of this run: instead of waiting again the job ends as it is
-local function is_aborted(id, state)
-  if state[ABORT] then finish(id, state, 'failed', state[ABORT]) end
-  return state[STATUS] == 'failed'
-end
-
-local function release(id, state, run_at)
-  stop_running(state)
-  if is_aborted(id, state) then return end
-  local has_run = state[RETRIES] > 0 or state[CRASHES] > 0
-  wait_again(id, state, has_run and 'retrying' or (state[SCHEDULED_AT] and 'scheduled' or 'pending'), run_at)
-end
-
--- gives back what has expired in a queue, a bounded number at once; returns how many
-local function expire(queue, max_crashes, message)
-  local places = call('ZRANGE', key('running', queue), '-inf', now, 'BYSCORE', 'LIMIT', 0, 500)
-  local ids = {}
-  for i, place in ipairs(places) do ids[i] = id_of(place) end
-  for i, state in ipairs(load_states(ids)) do
-    stop_running(state)
-    local crashes = state[CRASHES] + 1
-    if crashes > max_crashes then
-      state[CRASHES] = crashes
-      finish(ids[i], state, 'dead_letter', message .. ' (' .. crashes .. ' times)')
-    elseif not is_aborted(ids[i], state) then
-      state[CRASHES], state[ERROR] = crashes, message
-      wait_again(ids[i], state, 'retrying', now)
-    end
-  end
-  return #places
-end
-
-local function delete(id, state, held_for)
-  local queue, status, name = state[QUEUE], state[STATUS], state[IDEMPOTENCY_KEY]
-  if ENDED[status] then
-    remove(key(status, queue), id)
-  else
-    remove(key('ready', queue), state[PLACE])
-    remove(key('due', queue), state[PLACE])
-  end
-  remove(ORDER, id)
-  gather(first_batches, 'HDEL', JOBS, id)
-  gather(first_batches, 'HDEL', STATES, id)
-  free_unique(id, state)
-  if name and call('HGET', key('keys', queue), name) == id then
-    local expires_at = (state[COMPLETED_AT] or state[FAILED_AT] or now) + held_for
-    local left = {id, ENDED[status] and status or 'failed', expires_at}
-    call('HSET', key('keys', queue), name, cmsgpack.pack(left))
-    add(key('forgotten', queue), expires_at, name)
-  end
 end
