@@ -1,6 +1,5 @@
 """Moving what one queue holds to another, between any two adapters."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -156,10 +155,9 @@ class _Copying:
             holders = [_key_holder(job) for job in await self._page(start) if _holds_key(job)]
             keys += len(holders)
             stored = await self._enqueue(holders)
-            async with asyncio.TaskGroup() as group:
-                for holder, job in zip(holders, stored, strict=True):
-                    if _is_holder(job) and job.id == holder.id:
-                        group.create_task(self._drop(job.id), name=f"copy_queue:{job.id}")
+            for holder, job in zip(holders, stored, strict=True):
+                if _is_holder(job) and job.id == holder.id:
+                    await self._drop(job.id)
         return keys
 
     async def _drop(self, job_id: UUID) -> None:

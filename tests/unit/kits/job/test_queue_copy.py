@@ -213,7 +213,7 @@ async def test_a_copy_that_was_cut_off_anywhere_can_be_repeated_until_it_is_whol
         target = CutOff(calls, clock)
         try:
             await copy_queue(source, target, page_size=2)
-        except* DatabaseError:
+        except DatabaseError:
             target.calls_left = 1_000
             await copy_queue(source, target, page_size=2)
         else:
