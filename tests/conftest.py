@@ -1,3 +1,3 @@
 """What every test may use."""
 
-pytest_plugins = ["pytester", "tests.servers", "tests.schemas", "tests.prefixes"]
+pytest_plugins = ["pytester", "tests.servers", "tests.schemas", "tests.postgres_processes", "tests.prefixes"]

@@ -39,7 +39,7 @@ async def reject(store: PostgresStore, rejections: Sequence[Rejection]) -> Rejec
         "job_reject",
         [each.holding.job_id for each in rejections],
         [each.holding.token for each in rejections],
-        [each.requeue for each in rejections],
+        [int(each.requeue) for each in rejections],
         [message(each.error_message) for each in rejections],
         [each.retry_at for each in rejections],
         store.now(),

@@ -11,6 +11,10 @@ Row = Any
 _LONGEST_IDLE_SECONDS = 300.0
 
 
+class NotSentError(Exception):
+    """There was no connection to send a statement on; the cause says why."""
+
+
 class Connections:
     """At most `size` connections, made when they are needed.
 
@@ -25,9 +29,14 @@ class Connections:
         self._free = asyncio.Semaphore(size)
 
     async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
-        """Run one statement in a transaction of its own."""
+        """Run one statement in a transaction of its own.
+
+        Raises:
+            NotSentError: no connection could be made.
+
+        """
         async with self._free:
-            connection = self._take() or await self._connect()
+            connection = self._take() or await self._new()
             try:
                 rows: Sequence[Row] = await connection.fetch(text, *values)
             except BaseException as error:
@@ -52,6 +61,12 @@ class Connections:
         except (TimeoutError, OSError):
             for connection, _ in self._idle:
                 connection.terminate()
+
+    async def _new(self) -> Any:
+        try:
+            return await self._connect()
+        except Exception as error:
+            raise NotSentError from error
 
     def _take(self) -> Any:
         oldest = asyncio.get_running_loop().time() - _LONGEST_IDLE_SECONDS

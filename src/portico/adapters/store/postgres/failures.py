@@ -66,15 +66,16 @@ def explained(error: Exception, shown: str) -> Exception:
 def explained_opening(error: Exception, shown: str) -> Exception:
     """Do the same for an error while the store is opened: what only another configuration mends is one of it."""
     told = explained(error, shown)
-    if not isinstance(told, DatabaseError):
-        return told
-    code = _code(error)
-    if code.startswith(_REFUSED_WHEN_OPENING):
+    if isinstance(told, DatabaseError) and _code(error).startswith(_REFUSED_WHEN_OPENING):
         return ConfigurationError(told.message, details=told.details, cause=error)
-    if not code:
-        message = f"{shown} does not answer ({_said(error)}): is it running, and are host and port right?"
-        return DatabaseError(message, details=told.details, cause=error)
-    return told
+    return unreachable(error, shown) if isinstance(told, ConnectionLostError) else told
+
+
+def unreachable(error: BaseException | None, shown: str) -> DatabaseError:
+    """Say that no connection could be made; nothing was changed."""
+    code = _code(error)
+    problem = _way_out(code) or f"does not answer ({_said(error)}): is it running, and are host and port right?"
+    return DatabaseError(f"{shown}: {problem}", details={"database": shown, "sqlstate": code}, cause=error)
 
 
 def cause_of(told: Exception) -> BaseException | None:
@@ -94,12 +95,12 @@ def _way_out(code: str) -> str | None:
     return next((way for prefix, way in _WAYS_OUT.items() if code and code.startswith(prefix)), None)
 
 
-def _code(error: BaseException) -> str:
+def _code(error: BaseException | None) -> str:
     code = getattr(error, "sqlstate", None)
     return code if isinstance(code, str) else ""
 
 
-def _said(error: BaseException) -> str:
+def _said(error: BaseException | None) -> str:
     """Return the first line: further ones may hold values."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

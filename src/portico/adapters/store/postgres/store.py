@@ -10,8 +10,15 @@ from typing import Any, Literal, get_args
 from typing_extensions import override
 
 from portico.adapters.store.postgres.address import Address, checked_schema
-from portico.adapters.store.postgres.connections import Connections, Row
-from portico.adapters.store.postgres.failures import Fate, cause_of, explained, explained_opening, fate_of
+from portico.adapters.store.postgres.connections import Connections, NotSentError, Row
+from portico.adapters.store.postgres.failures import (
+    Fate,
+    cause_of,
+    explained,
+    explained_opening,
+    fate_of,
+    unreachable,
+)
 from portico.adapters.store.postgres.schema import migrate
 from portico.adapters.store.postgres.server_clock import ServerClock
 from portico.adapters.store.postgres.statements import statement
@@ -125,6 +132,10 @@ class PostgresStore:
         while True:
             try:
                 return await self._fetch_once(self.statement(name), values)
+            except NotSentError as error:
+                failures += 1
+                if failures == _TRIES:
+                    raise unreachable(error.__cause__, self.shown) from error.__cause__
             except Exception as error:  # noqa: BLE001 - every one is told in the terms of the tree
                 failures += 1
                 fate = fate_of(error)

@@ -257,7 +257,7 @@ $body$;
 
 -- Returns the places, from 1, of the answers that failed a job, its queue, and whether it will run again.
 CREATE FUNCTION {schema}.reject(
-    ids uuid[], tokens bigint[], requeues boolean[], messages text[], retries_at timestamptz[], moment timestamptz,
+    ids uuid[], tokens bigint[], requeues int[], messages text[], retries_at timestamptz[], moment timestamptz,
     cancelled_message text, mode text
 ) RETURNS TABLE (place int, queue_name text, can_run boolean) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -278,15 +278,15 @@ BEGIN
             lease_expires_at = NULL, lease_token = NULL, session = NULL
         FROM answer
         WHERE job.id = answer.id AND job.state + 0 = 2 AND (answer.token IS NULL OR job.lease_token = answer.token)
-            AND answer.requeue AND job.retry_count < job.max_retries AND NOT job.abort_requested
+            AND answer.requeue = 1 AND job.retry_count < job.max_retries AND NOT job.abort_requested
         RETURNING answer.place, job.queue_name
     ), gone AS (
         DELETE FROM {schema}.live_job AS job USING answer
         WHERE job.id = answer.id AND job.state + 0 = 2 AND (answer.token IS NULL OR job.lease_token = answer.token)
-            AND NOT (answer.requeue AND job.retry_count < job.max_retries AND NOT job.abort_requested)
+            AND NOT (answer.requeue = 1 AND job.retry_count < job.max_retries AND NOT job.abort_requested)
         RETURNING job, answer.place, answer.message,
-            answer.requeue AND job.retry_count >= job.max_retries AS is_used_up,
-            answer.requeue AND job.retry_count < job.max_retries AS is_aborted
+            answer.requeue = 1 AND job.retry_count >= job.max_retries AS is_used_up,
+            answer.requeue = 1 AND job.retry_count < job.max_retries AS is_aborted
     )
     SELECT back.place::int, back.queue_name::text, true FROM back
     UNION ALL

@@ -1,0 +1,21 @@
+"""The queue in PostgreSQL keeps its promises through PgBouncer in transaction mode, where nothing is told to it."""
+
+import pytest
+from typing_extensions import override
+
+from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.testing.contracts import JobQueueContract
+
+
+class TestPostgresQueueThroughPgBouncer(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def database(self, pgbouncer_url: str, postgres_schema: str) -> None:
+        self.url, self.schema = pgbouncer_url, postgres_schema
+
+    @override
+    def make_queue(self) -> DatabaseJobQueueAdapter:
+        return DatabaseJobQueueAdapter(self.url, schema=self.schema, lease_seconds=0.2)
+
+    @override
+    def make_second_queue(self) -> DatabaseJobQueueAdapter:
+        return self.make_queue()
