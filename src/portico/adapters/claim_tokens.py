@@ -25,10 +25,9 @@ class ClaimTokens:
     def add(self, claim: Claim) -> None:
         """The job was claimed; an earlier claim of it is lost."""
         job_id = claim.job.id
-        if job_id in self._held:
+        if self._held.setdefault(job_id, claim.token) != claim.token:
             self._tell_lost(job_id)
-        self._held[job_id] = claim.token
-        self._past.pop(job_id, None)
+            self._held[job_id] = claim.token
 
     def on_lost(self, listener: Callable[[UUID], None]) -> Callable[[], object]:
         """Call `listener` with the id of each job that is lost, until the returned function is called."""
@@ -38,7 +37,8 @@ class ClaimTokens:
 
     def holding(self, job_id: UUID) -> Holding:
         """Return what an answer shows: the token of the latest claim here, if there was any."""
-        return Holding(job_id, self._held.get(job_id, self._past.get(job_id)))
+        token = self._held.get(job_id)
+        return Holding(job_id, self._past.get(job_id) if token is None else token)
 
     def held(self) -> dict[UUID, int]:
         """Return the claims that are neither answered nor lost."""
@@ -47,8 +47,13 @@ class ClaimTokens:
     def settle(self, holdings: Iterable[Holding]) -> None:
         """These claims are over, except where the job was claimed anew meanwhile."""
         for holding in holdings:
-            if holding.token is not None and self._held.get(holding.job_id) == holding.token:
-                self._past[holding.job_id] = self._held.pop(holding.job_id)
+            job_id, token = holding.job_id, self._held.pop(holding.job_id, None)
+            if token is None:
+                continue
+            if token == holding.token:
+                self._past[job_id] = token
+            else:
+                self._held[job_id] = token
         while len(self._past) > _PAST_CLAIMS:
             self._past.popitem(last=False)
 

@@ -123,8 +123,11 @@ class StoredJobQueue(JobQueueAdapter):
         self, job_ids: Sequence[UUID], results: Mapping[UUID, dict[str, Any]] | None = None
     ) -> list[bool]:
         await self.initialize()
-        stored = results or {}
-        completions = [Completion(self._claims.holding(job_id), stored.get(job_id)) for job_id in job_ids]
+        holding = self._claims.holding
+        if results:
+            completions = [Completion(holding(job_id), results.get(job_id)) for job_id in job_ids]
+        else:
+            completions = [Completion(holding(job_id), None) for job_id in job_ids]
         answers = await self._jobs.complete(completions)
         self._claims.settle(completion.holding for completion in completions)
         return answers

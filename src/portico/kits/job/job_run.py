@@ -1,6 +1,7 @@
 """One claimed job in a worker's hands, from its claim to its answer."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -125,9 +126,9 @@ class JobRun:
         if self.phase is RunPhase.HANDLER and self.task is not None:
             self.task.cancel()
 
-    def begin(self, clock: Clock) -> None:
+    def begin(self, clock: Clock, task: asyncio.Task[Any]) -> None:
         """Note that the handler begins now, in this task."""
-        self.task = asyncio.current_task()
+        self.task = task
         self.started_at = clock.monotonic()
         if self.timeout_seconds is not None:
             self._deadline = clock.now() + timedelta(seconds=self.timeout_seconds)
@@ -136,7 +137,7 @@ class JobRun:
         """Run the handler; raises only `CancelledError`, and only when somebody cancelled this task."""
         self.phase = RunPhase.THREAD if self.is_threaded else RunPhase.HANDLER
         try:
-            result = await self._run_handler()
+            result = await self._call_handler()
             if self.has_timed_out and self.phase is RunPhase.THREAD:
                 return failure_of(self._timed_out())
             return outcome_of(result)
@@ -153,13 +154,13 @@ class JobRun:
         finally:
             self.phase = RunPhase.ANSWER
 
-    async def _run_handler(self) -> JobResult:
+    def _call_handler(self) -> Awaitable[JobResult]:
         if isinstance(self.handler, JobDefinition):
-            return await self.handler.run(self.context)
+            return self.handler.run(self.context)
         if self.handler is None:
             message = f"no handler for job type {self.job.job_type!r}"
             raise ConfigurationError(message)
-        return await self.handler.handle(self.job)
+        return self.handler.handle(self.job)
 
     def _timed_out(self) -> TimeoutError:
         return timed_out(self.timeout_seconds or 0)

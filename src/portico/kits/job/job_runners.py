@@ -3,11 +3,12 @@
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from portico.kits.job.job_run import JobRun
 from portico.kits.job.job_slots import JobSlots
+from portico.kits.job.waiting import current_task
 
 _LONGEST_TURN_SECONDS = 0.005
 _WOKEN_AT_ONCE = 2
@@ -21,7 +22,7 @@ class JobRunners:
 
     Args:
         slots: how many jobs may run at once.
-        work: runs one job to its end; False when the runner may not be used again.
+        work: runs one job to its end in the task it is given; False when the runner may not be used again.
         name: what the tasks are called.
         on_task: told of each new task.
 
@@ -30,7 +31,7 @@ class JobRunners:
     def __init__(
         self,
         slots: JobSlots,
-        work: Callable[[JobRun], Coroutine[Any, Any, bool]],
+        work: Callable[[JobRun, asyncio.Task[Any]], Awaitable[bool]],
         *,
         name: str,
         on_task: Callable[[asyncio.Task[Any]], None],
@@ -71,7 +72,7 @@ class JobRunners:
 
     def run_apart(self, run: JobRun) -> None:
         """Work a job off beside the others: one that is not run, but answered."""
-        task = asyncio.create_task(self._work(run), name=f"{self._name}:apart", context=self._context.copy())
+        task = asyncio.create_task(self._run_one(run), name=f"{self._name}:apart", context=self._context.copy())
         self._on_task(task)
 
     def close(self) -> None:
@@ -99,33 +100,32 @@ class JobRunners:
         self._on_task(task)
 
     async def _run(self) -> None:
-        while await self._take_turn():
+        task = current_task()
+        while await self._take_turn(task):
             if self._is_closed:
                 return
             await self._wait()
 
-    async def _take_turn(self) -> bool:
+    async def _run_one(self, run: JobRun) -> None:
+        await self._work(run, current_task())
+
+    async def _take_turn(self, task: asyncio.Task[Any]) -> bool:
         """Run jobs until none waits; False when this runner is done for."""
         self.wake()
         time = asyncio.get_running_loop().time
         began = time()
         while self._waiting:
-            if not await self._work(self._waiting.popleft()):
+            if not await self._work(self._waiting.popleft(), task):
                 # somebody cancels tasks, perhaps all there are: this is no time for new ones
                 return False
             if len(self._runners) > self._limit or self._has_changed_context():
-                self._replace()
+                self._runners.discard(task)
+                self.wake()
                 return False
             if time() - began > _LONGEST_TURN_SECONDS:
                 await asyncio.sleep(0)
                 began = time()
         return True
-
-    def _replace(self) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._runners.discard(task)
-        self.wake()
 
     def _has_changed_context(self) -> bool:
         try:

@@ -72,8 +72,10 @@ def outcome_of(result: object) -> Outcome:
         message = f"the handler returned {type(result).__name__}, not a JobResult"
         raise TypeError(message)
     if result.success:
+        if result.result_data == {}:
+            return _NO_RESULT
         require_json_object(result.result_data, "result")
-        return Success(result.result_data) if result.result_data else _NO_RESULT
+        return Success(result.result_data)
     error = result.error or HandlerFailedError("the handler reported no success")
     return Failure(error, is_worth_retrying(error, result))
 

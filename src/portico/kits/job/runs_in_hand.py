@@ -25,15 +25,20 @@ class RunsInHand:
 
     def add(self, run: JobRun) -> None:
         """Note a run; an earlier one of the same job has lost its lease, or it could not have been claimed."""
-        self.lose(run.job.id)
+        job_id = run.job.id
+        earlier = self._latest.get(job_id)
+        if earlier is not None:
+            earlier.lose_lease()
         self._runs[run] = None
-        self._latest[run.job.id] = run
+        self._latest[job_id] = run
 
     def remove(self, run: JobRun) -> None:
         """Forget a run that is over."""
         del self._runs[run]
-        if self._latest.get(run.job.id) is run:
-            del self._latest[run.job.id]
+        job_id = run.job.id
+        latest = self._latest.pop(job_id, run)
+        if latest is not run:
+            self._latest[job_id] = latest
         self._changed.set()
 
     def lose(self, job_id: UUID) -> None:

@@ -28,7 +28,7 @@ class Deadline:
         self._cancellations_before = 0
 
     async def __aenter__(self) -> Self:
-        task = _current_task()
+        task = current_task()
         self._task = task
         self._cancellations_before = task.cancelling()
         self._timer = asyncio.create_task(self._expire(), name="deadline")
@@ -57,17 +57,18 @@ def timed_out(seconds: float) -> TimeoutError:
 
 def is_being_cancelled() -> bool:
     """Tell a cancellation of the current task from a `CancelledError` that its own code raised."""
-    return _current_task().cancelling() > 0
+    return current_task().cancelling() > 0
 
 
 def take_cancellation() -> None:
     """Have dealt with the cancellations of the current task: what it awaits from here on is not meant."""
-    task = _current_task()
+    task = current_task()
     while task.cancelling():
         task.uncancel()
 
 
-def _current_task() -> asyncio.Task[Any]:
+def current_task() -> asyncio.Task[Any]:
+    """Return the task that runs this."""
     task = asyncio.current_task()
     if task is None:
         message = "there is no current task"

@@ -14,18 +14,16 @@ from portico.kits.job.acknowledgements import Acknowledgements
 from portico.kits.job.event_loop_watch import EventLoopWatch
 from portico.kits.job.job_answers import JobAnswers
 from portico.kits.job.job_definition import JobDefinition
+from portico.kits.job.job_execution import JobExecution
 from portico.kits.job.job_run import JobRun, RunPhase
 from portico.kits.job.job_runners import JobRunners
 from portico.kits.job.job_slots import JobSlots
-from portico.kits.job.outcome import Success
 from portico.kits.job.prefetch import Prefetch
 from portico.kits.job.registry import HandlerRegistry, Handlers
 from portico.kits.job.retry_policy import RetryPolicy
-from portico.kits.job.run_timeouts import RunTimeouts
 from portico.kits.job.runs_in_hand import RunsInHand
 from portico.kits.job.store_outage import StoreOutage
 from portico.kits.job.store_upkeep import StoreUpkeep
-from portico.kits.job.waiting import is_being_cancelled, take_cancellation
 from portico.ports.clock import Clock
 from portico.ports.job import Job
 from portico.ports.job_handler import JobHandler
@@ -36,11 +34,9 @@ from portico.utils.logging import get_logger, is_enabled
 
 logger = get_logger(__name__)
 
-MISSING_HANDLER_SECONDS = 30.0
 _IDLE_SECONDS = 1.0
 _UNSTARTED_SECONDS = 1.0
 _CANCEL_SECONDS = 5.0
-_MAX_TYPES_NOTED = 1_000
 _LEFT_BEHIND: Mapping[RunPhase, str] = MappingProxyType(
     {
         RunPhase.CLAIMED: "job_left_unanswered",
@@ -110,9 +106,7 @@ class WorkerManager(Service):
         self._slots = JobSlots(concurrency)
         self._prefetch = Prefetch(concurrency)
         self._runs = RunsInHand()
-        self._timeouts = RunTimeouts(self._clock)
         self._watch = EventLoopWatch(self._runs, worker=name)
-        self._runners = self._new_runners()
         self._outage = StoreOutage(self._clock, name)
         self._acknowledgements = Acknowledgements(
             job_queue, clock=self._clock, outage=self._outage, on_done=self._forget
@@ -125,6 +119,16 @@ class WorkerManager(Service):
             outage=self._outage,
             acknowledgements=self._acknowledgements,
         )
+        self._execution = JobExecution(
+            self._answers,
+            slots=self._slots,
+            prefetch=self._prefetch,
+            clock=self._clock,
+            worker=name,
+            accepts_work=lambda: self._accepts_work,
+            on_end=self._forget,
+        )
+        self._runners = self._new_runners()
         self._upkeep = StoreUpkeep(
             job_queue,
             self._runs,
@@ -134,8 +138,6 @@ class WorkerManager(Service):
             progressed=self._progressed,
         )
         self._may_prefetch = False
-        self._is_tracing = False
-        self._types_without_handler: set[str] = set()
         self._lease_keeper: asyncio.Task[None] | None = None
         self._end_listening: Callable[[], object] | None = None
 
@@ -156,7 +158,7 @@ class WorkerManager(Service):
         # last in, first out: fetching ends, then the runs, and what they need is kept until then
         for label, loop in self._upkeep.loops.items():
             self._supervise(stack, label, loop)
-        self._supervise(stack, "timeouts", self._timeouts.keep)
+        self._supervise(stack, "timeouts", self._execution.timeouts.keep)
         self._watch.start()
         stack.callback(self._watch.stop)
         stack.push_async_callback(self._end_runs)
@@ -166,7 +168,7 @@ class WorkerManager(Service):
             self._lease_keeper.cancel()
 
     def _new_runners(self) -> JobRunners:
-        return JobRunners(self._slots, self._run, name=self._name, on_task=self._own)
+        return JobRunners(self._slots, self._execution.run, name=self._name, on_task=self._own)
 
     def _own(self, runner: asyncio.Task[Any]) -> None:
         # so that `stop` refuses to be called from a handler, for which it would wait
@@ -219,7 +221,7 @@ class WorkerManager(Service):
         return True
 
     def _begin(self, jobs: Sequence[Job]) -> None:
-        self._is_tracing = is_enabled(logger.bind(), logging.DEBUG)
+        self._execution.is_tracing = is_enabled(logger.bind(), logging.DEBUG)
         now = self._clock.monotonic()
         runs = [JobRun(job, self._handlers.get(job.job_type), self._time_limits.get(job.job_type), now) for job in jobs]
         for run in runs:
@@ -228,84 +230,9 @@ class WorkerManager(Service):
         self._watch.wake()
         self._runners.put(runs)
 
-    async def _run(self, run: JobRun) -> bool:
-        """Work a job off; False when this task is no longer to be used."""
-        is_reusable = True
-        try:
-            if await self._is_to_be_run(run):
-                is_reusable = await self._execute(run)
-        except Exception:
-            # a defect of ours ends one run
-            logger.exception("job_run_broke", **run.log_fields())
-        finally:
-            self._slots.leave()
-            if not run.is_acknowledging:
-                self._forget(run)
-        return is_reusable
-
-    async def _is_to_be_run(self, run: JobRun) -> bool:
-        if run.is_lost:
-            return False
-        if run.is_aborted:
-            await self._answers.abort(run)
-            return False
-        if run.is_late:
-            await self._answers.give_back(run, "no runner was free for a second")
-            return False
-        if not self._accepts_work:
-            await self._answers.give_back(run, "the worker stopped before the job began")
-            return False
-        if run.handler is None:
-            self._note_missing_handler(run)
-            await self._answers.give_back(run, "no handler for the job type", MISSING_HANDLER_SECONDS)
-            return False
-        return True
-
-    async def _execute(self, run: JobRun) -> bool:
-        if self._is_tracing:
-            logger.debug("job_started", **run.log_fields())
-        run.begin(self._clock)
-        self._timeouts.add(run)
-        try:
-            outcome = await run.handle()
-        except asyncio.CancelledError:
-            return await self._give_up(run)
-        finally:
-            self._timeouts.discard(run)
-        # a handler may have ended by itself although it was interrupted
-        if is_being_cancelled():
-            take_cancellation()
-        run.ended_at = self._clock.monotonic()
-        self._prefetch.note(run.ended_at - run.started_at)
-        if run.is_aborted:
-            await self._answers.abort(run)
-        elif isinstance(outcome, Success):
-            self._answers.succeed(run, outcome)
-        else:
-            await self._answers.fail(run, outcome)
-        return True
-
-    async def _give_up(self, run: JobRun) -> bool:
-        if run.is_threaded:
-            # the thread goes on, so the job is not given away
-            raise asyncio.CancelledError
-        take_cancellation()
-        if run.is_aborted:
-            await self._answers.abort(run)
-        else:
-            await self._answers.give_back(run, "the worker stopped before the job was done")
-        return run.is_interrupted
-
     def _forget(self, run: JobRun) -> None:
         self._runs.remove(run)
         self._slots.stir()
-
-    def _note_missing_handler(self, run: JobRun) -> None:
-        job_type = run.job.job_type
-        # bounded: types may come from outside
-        if job_type not in self._types_without_handler and len(self._types_without_handler) < _MAX_TYPES_NOTED:
-            self._types_without_handler.add(job_type)
-            logger.warning("job_handler_missing", job_type=job_type, queue=run.job.queue_name, worker=self._name)
 
     async def _look_after_unstarted(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from portico.adapters.job_store import job_from, key_of
-from portico.ports.job import Job
+from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
 
 
@@ -40,13 +40,21 @@ class Entry:
         """Keep the text of what the handler returned."""
         self._result = result
 
+    def begin(self, now: datetime) -> Job:
+        """Note that the job was claimed, and return what `view` does."""
+        fields = dict(self.job.__dict__)
+        fields["status"], fields["started_at"] = JobStatus.RUNNING, now
+        self.job = job_from(fields)
+        return self._with_documents(fields)
+
     def view(self, **changes: Any) -> Job:
         """Return the job with documents of its own."""
-        fields = dict(self.job.__dict__)
+        return self._with_documents({**self.job.__dict__, **changes})
+
+    def _with_documents(self, fields: dict[str, Any]) -> Job:
         fields["payload"] = decode(self._payload)
         fields["metadata"] = {} if self._metadata == "{}" else decode(self._metadata)
         fields["result"] = None if self._result is None else decode(self._result)
-        fields.update(changes)
         return job_from(fields)
 
 

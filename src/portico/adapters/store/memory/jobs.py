@@ -222,13 +222,13 @@ class MemoryJobs(JobStore):
         return newcomer.view()
 
     def _claim(self, entry: Entry, now: datetime, lease_end: datetime) -> Claim:
-        entry.job = with_fields(entry.job, status=JobStatus.RUNNING, started_at=now)
+        job = entry.begin(now)
         entry.place += 1
         entry.token = next(self._tokens)
         entry.lease_expires_at = lease_end
-        self._running[entry.job.id] = entry
+        self._running[job.id] = entry
         self._next_lease_end = min(self._next_lease_end, lease_end)
-        return Claim(entry.view(), entry.token)
+        return Claim(job, entry.token)
 
     def _complete(self, holding: Holding, result: str | None, now: datetime) -> bool:
         entry = self._held(holding)
