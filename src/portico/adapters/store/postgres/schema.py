@@ -27,7 +27,7 @@ async def migrate(connection: Any, schema: str, shown: str) -> None:
 
 
 async def _run(connection: Any, schema: str, scripts: Sequence[str], version: int) -> None:
-    if not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema):
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema):
         await connection.execute(f"CREATE SCHEMA {schema}")
     if version == 0:
         await connection.execute(f"CREATE TABLE {schema}.schema_version (version int NOT NULL)")
@@ -38,10 +38,12 @@ async def _run(connection: Any, schema: str, scripts: Sequence[str], version: in
 
 
 async def _version(connection: Any, schema: str, shown: str, known: int) -> int:
-    table = f"{schema}.schema_version"
-    if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table):
+    # the catalogue itself: `to_regclass` may answer from a cache that has not heard of another's commit
+    if not await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'schema_version')", schema
+    ):
         return 0
-    version: int = await connection.fetchval(f"SELECT version FROM {table}")  # noqa: S608 - a checked name
+    version: int = await connection.fetchval(f"SELECT version FROM {schema}.schema_version")  # noqa: S608 - a checked name
     if version > known:
         message = (
             f"{shown}: the schema '{schema}' was written by a newer Portico: its version is {version}, "
