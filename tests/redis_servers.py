@@ -17,7 +17,7 @@ class OwnRedis:
     """A server with its log of writes on unless `options` say otherwise; `password` is asked for where it is given."""
 
     def __init__(self, folder: Path, *options: str, password: str = "") -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._folder = folder
         self._password = password
         self._options = ("--appendonly", "yes", "--appendfsync", "everysec", *options)
@@ -31,7 +31,11 @@ class OwnRedis:
         return f"redis://{login}127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(
@@ -78,7 +82,7 @@ def _binary() -> str:
     pytest.skip("redis: no redis-server to start; install it with 'apt-get install redis-server'")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

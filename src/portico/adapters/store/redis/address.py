@@ -63,7 +63,10 @@ class RedisAddress:
                 await connection.connect()
             is_ready = True
         except (RedisError, OSError) as error:
-            raise self._refused(error) from error
+            refusal = self._refused(error)
+            # a node of a cluster may be gone for good: the URL's knows who has its slots
+            self._node = None
+            raise refusal from error
         finally:
             # redis-py does the handshake, the wire does the rest
             writer, connection._writer, connection._reader = connection._writer, None, None  # noqa: SLF001 - no other way
