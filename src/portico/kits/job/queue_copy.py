@@ -1,6 +1,7 @@
 """Moving what one queue holds to another, between any two adapters."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -66,7 +67,7 @@ async def copy_queue(
         clock: the machine's by default.
 
     Raises:
-        ConflictError: jobs of the source still run, or are still created.
+        ConflictError: jobs of the source still run, or are still created or deleted.
         UnsupportedError: one of the two cannot do what is needed.
         ValidationError: the target cannot hold a job; it is named.
         DatabaseError: one of the stores failed.
@@ -76,11 +77,13 @@ async def copy_queue(
         raise UnsupportedError(f"{type(target).__name__} does not enforce the keys that the source holds")
     copying = _Copying(source, target, page_size)
     for _ in range(_ROUNDS):
-        survey = await copying.survey()
-        await _halt(source, survey.queue_names, wait_seconds, clock or SystemClock())
-        if (done := await copying.copy(survey)) is not None:
-            return done
-    raise ConflictError("jobs are still being created in the source: stop what creates them, and copy again")
+        # raised where the job at which a page began was deleted meanwhile
+        with suppress(ResourceNotFoundError):
+            survey = await copying.survey()
+            await _halt(source, survey.queue_names, wait_seconds, clock or SystemClock())
+            if (done := await copying.copy(survey)) is not None:
+                return done
+    raise ConflictError("the source does not come to rest: stop what creates or deletes its jobs, and copy again")
 
 
 async def _halt(source: JobQueueAdapter, queue_names: frozenset[str], wait_seconds: float, clock: Clock) -> None:
@@ -126,13 +129,9 @@ class _Copying:
 
     async def copy(self, survey: _Survey) -> QueueCopy | None:
         """Copy what the survey has seen; None when that is not all any more."""
-        try:
-            unfinished, superseded = await self._copy_unfinished(survey)
-            keys = await self._hold_keys(survey)
-            newest = await self._source.list_jobs(limit=1)
-        except ResourceNotFoundError:
-            # a job at which a page began was deleted
-            return None
+        unfinished, superseded = await self._copy_unfinished(survey)
+        keys = await self._hold_keys(survey)
+        newest = await self._source.list_jobs(limit=1)
         if newest and newest[0].id != survey.newest:
             return None
         return QueueCopy(unfinished=unfinished, copied=self._copied, superseded=superseded, keys=keys)

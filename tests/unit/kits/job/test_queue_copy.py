@@ -293,6 +293,25 @@ async def test_jobs_that_are_created_meanwhile_come_over_too(target: MemoryJobQu
     assert (await target.get_queue_stats("default")).pending_count == 7
 
 
+async def test_jobs_that_are_deleted_meanwhile_do_not_end_the_copy(
+    target: MemoryJobQueueAdapter, clock: FakeClock
+) -> None:
+    class Pruned(MemoryJobQueueAdapter):
+        last_of_a_page: uuid.UUID | None = None
+
+        @override
+        async def pause_queue(self, queue_name: str) -> None:
+            await super().pause_queue(queue_name)
+            if self.last_of_a_page is not None:
+                await self.delete_job(self.last_of_a_page)
+
+    source = Pruned(clock=clock)
+    jobs = await source.enqueue_many([new_job() for _ in range(4)])
+    source.last_of_a_page = jobs[2].id
+
+    assert (await copy_queue(source, target, page_size=2)).unfinished == 3
+
+
 async def test_a_source_in_which_jobs_are_created_all_the_time_is_refused(
     target: MemoryJobQueueAdapter, clock: FakeClock
 ) -> None:
@@ -305,7 +324,7 @@ async def test_a_source_in_which_jobs_are_created_all_the_time_is_refused(
     source = Busy(clock=clock)
     await source.enqueue(new_job())
 
-    with pytest.raises(ConflictError, match="still being created"):
+    with pytest.raises(ConflictError, match="does not come to rest"):
         await copy_queue(source, target)
 
 
