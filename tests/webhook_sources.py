@@ -1,6 +1,6 @@
 """A webhook trigger with one source, and deliveries to it as its provider would send them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from portico.adapters.http.sources.providers import PROVIDERS
 from portico.adapters.job_trigger.webhook_trigger import HmacSignature, WebhookConfig, WebhookSource, WebhookTrigger
+from portico.ports.clock import Clock
 from portico.ports.job import Job
 from portico.ports.job_creator import JobCreator
 from portico.testing import FakeClock, RecordingJobCreator, SignedDelivery, sign
@@ -180,12 +181,20 @@ def source(provider: str, **settings: Any) -> WebhookSource:
 
 @asynccontextmanager
 async def receiving(
-    *sources: WebhookSource, now: datetime = NOW, creator: JobCreator | None = None, **options: Any
+    *sources: WebhookSource,
+    now: datetime = NOW,
+    creator: RecordingJobCreator | None = None,
+    make_trigger: Callable[[JobCreator, Clock], WebhookTrigger] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Receiver]:
     """Run a trigger with these sources for the length of the block; `options` are those of its config."""
     clock = FakeClock(now)
-    recording = creator if isinstance(creator, RecordingJobCreator) else RecordingJobCreator()
-    trigger = WebhookTrigger(creator or recording, WebhookConfig(sources=sources, **options), clock=clock)
+    recording = creator or RecordingJobCreator()
+    trigger = (
+        WebhookTrigger(recording, WebhookConfig(sources=sources, **options), clock=clock)
+        if make_trigger is None
+        else make_trigger(recording, clock)
+    )
     app = FastAPI()
     app.include_router(trigger.router)
     await trigger.start()

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal, get_args
 
 from portico.adapters.http.authentication import Authenticate
@@ -63,7 +62,7 @@ class WebhookConfig:
     allowed_job_types: Collection[str] | None = None
     auth: Authenticate | None = None
     idempotency: Idempotency = "optional"
-    rate_limits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    rate_limits: Mapping[str, str] = field(default_factory=dict)
     rate_limit_on_error: OnLimiterError = "local"
     client_rate_limit: str | None = None
     trusted_proxies: Collection[str] = ()

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ DeliveryFilter = Callable[[Delivery], bool]
 DeliveryPayload = Callable[[Delivery], dict[str, Any]]
 
 _NAME = re.compile(r"[a-z0-9-]{1,64}")
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
 _CHOICES = {"replay_guard": ReplayGuard, "body_format": SentFormat}
 
 
@@ -91,7 +91,7 @@ class WebhookSource:
     provider: str
     secrets: Sequence[SecretSource] = field(repr=False)
     job_type: str | None = None
-    events: Mapping[str, str | JobMapping] = field(default_factory=lambda: MappingProxyType({}))
+    events: Mapping[str, str | JobMapping] = field(default_factory=dict)
     filter: DeliveryFilter | None = None
     payload: DeliveryPayload | None = None
     queue_name: str = "default"
@@ -221,7 +221,11 @@ class WebhookSource:
             raise self._refused("job_type (for every event) or events (from event to job) must say what to create")
         if self.events and self.event_locator is None:
             raise self._refused("events needs event='header:NAME' or 'body:path', which says where they are named")
-        _ = self.mappings, self.default_mapping
+        if wrong := [job for job in self.events.values() if not isinstance(job, str | JobMapping)]:
+            raise self._refused(f"events are from a name to a job type or a JobMapping, not {wrong[0]!r:.100}")
+        for queue_name in (self.queue_name, *(mapping.queue_name for mapping in self.all_mappings)):
+            if queue_name is not None and not _QUEUE_NAME.fullmatch(queue_name):
+                raise self._refused(f"queue_name must be letters, digits and '_.:-', not {queue_name!r}")
 
     def _check_url(self) -> None:
         if self.public_url is None:
