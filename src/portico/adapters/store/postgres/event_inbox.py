@@ -1,5 +1,6 @@
 """What came from outside, in a PostgreSQL database."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,9 +32,17 @@ class PostgresEventInbox(EventInbox):
 
     @override
     async def record(self, event: InboxEvent) -> None:
-        values = _values(event)
+        await self.record_many([event])
+
+    @override
+    async def record_many(self, events: Sequence[InboxEvent]) -> None:
+        if not events:
+            return
+        # one statement cannot change a row twice
+        latest = {event.id: event for event in events}
+        columns = zip(*(_values(event) for event in latest.values()), strict=True)
         store = await self._user.open()
-        await store.fetch("event_record", *values, is_repeatable=True)
+        await store.fetch("event_record", *columns, is_repeatable=True)
 
     @override
     async def get(self, event_id: UUID) -> InboxEvent | None:
@@ -79,7 +88,7 @@ def _values(event: InboxEvent) -> tuple[Any, ...]:
         event.outcome.value,
         message(storable(event.reason)),
         message(storable(event.source_id)),
-        list(event.job_ids),
+        "{" + ",".join(map(str, event.job_ids)) + "}",
         encode(dict(event.headers), "headers"),
         event.body,
     )
