@@ -8,16 +8,19 @@ from typing_extensions import override
 from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
 from portico.testing import FakeClock
 from portico.testing.contracts import JobQueueContract
+from portico.testing.contracts.queue_suite.retention import SHORT_RETENTION
 
 
 class TestMemoryQueue(JobQueueContract):
+    retention = SHORT_RETENTION
+
     @pytest.fixture(autouse=True)
     def time(self) -> None:
         self.clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
 
     @override
     def make_queue(self) -> MemoryJobQueueAdapter:
-        return MemoryJobQueueAdapter(clock=self.clock)
+        return MemoryJobQueueAdapter(clock=self.clock, retention=SHORT_RETENTION)
 
 
 class TestMemoryQueueOnTheSystemClock(JobQueueContract):

@@ -9,9 +9,12 @@ from typing_extensions import override
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.testing import FakeClock
 from portico.testing.contracts import JobQueueContract
+from portico.testing.contracts.queue_suite.retention import SHORT_RETENTION
 
 
 class TestSqliteQueue(JobQueueContract):
+    retention = SHORT_RETENTION
+
     @pytest.fixture(autouse=True)
     def file(self, tmp_path: Path) -> None:
         self.url = f"sqlite:///{tmp_path}/jobs.db"
@@ -19,7 +22,7 @@ class TestSqliteQueue(JobQueueContract):
 
     @override
     def make_queue(self) -> DatabaseJobQueueAdapter:
-        return DatabaseJobQueueAdapter(self.url, clock=self.clock)
+        return DatabaseJobQueueAdapter(self.url, clock=self.clock, retention=SHORT_RETENTION)
 
     @override
     def make_second_queue(self) -> DatabaseJobQueueAdapter:

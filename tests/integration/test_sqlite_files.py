@@ -182,7 +182,7 @@ async def test_after_a_refusal_the_same_queue_can_be_opened(tmp_path: Path) -> N
 
 
 async def test_a_locked_file_fails_the_call_and_not_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portico.adapters.store.sqlite.schema._FOREIGN_WRITERS_SECONDS", 0.05)
+    monkeypatch.setattr("portico.adapters.store.sqlite.schema.FOREIGN_WRITERS_SECONDS", 0.05)
     queue = queue_on(tmp_path / "jobs.db")
     await queue.initialize()
     foreign = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)

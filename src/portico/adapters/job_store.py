@@ -9,7 +9,14 @@ from uuid import UUID
 
 from portico.exceptions import ConfigurationError, ConflictError, ResourceNotFoundError, ValidationError
 from portico.ports.job import Job, JobStatus, QueueStats
+from portico.ports.retention import DEFAULT_RETENTION, Retention
+from portico.runtime.documents import encode
 
+DEFAULT_MAX_PAYLOAD_BYTES = 1_000_000
+# a character may take a surrogate pair of six bytes each
+_ESCAPED, _SHORT, _LONGEST_NUMBER = 12, 500, 5_000
+_NUMBERS = (int, float, bool, type(None))
+_POSITIVE = ("lease_seconds", "max_payload_bytes")
 _SIGNED_64_BITS = range(-(2**63), 2**63)
 
 
@@ -54,24 +61,52 @@ class JobFilter:
     queue_name: str | None = None
     status: JobStatus | None = None
     job_type: str | None = None
+    error_contains: str | None = None
+    created_after: datetime | None = None
+    """From this moment on."""
+    created_before: datetime | None = None
+    """Up to this moment, which is not among them."""
     limit: int = 100
     after: UUID | None = None
+
+    def finds(self, job: Job) -> bool:
+        """Tell whether all that is asked for is true of the job; its place in the list is not looked at."""
+        return (
+            self.queue_name in (None, job.queue_name)
+            and self.status in (None, job.status)
+            and self.job_type in (None, job.job_type)
+            and self._finds_text(job)
+            and self._finds_time(job)
+        )
+
+    def _finds_text(self, job: Job) -> bool:
+        return self.error_contains is None or self.error_contains in (job.error_message or "")
+
+    def _finds_time(self, job: Job) -> bool:
+        if self.created_after is None and self.created_before is None:
+            return True
+        return (
+            job.created_at is not None
+            and (self.created_after is None or job.created_at >= self.created_after)
+            and (self.created_before is None or job.created_at < self.created_before)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepingRules:
-    """How long a store keeps claims, keys, and its patience with jobs that kill their worker."""
+    """What a store takes, how long it keeps what, and its patience with jobs that kill their worker."""
 
     lease_seconds: float = 60
     idempotency_seconds: float = 604_800
     max_crashes: int = 5
+    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
+    retention: Retention = DEFAULT_RETENTION
 
     def __post_init__(self) -> None:
-        for name in ("lease_seconds", "idempotency_seconds", "max_crashes"):
+        for name in ("lease_seconds", "idempotency_seconds", "max_crashes", "max_payload_bytes"):
             value = getattr(self, name)
-            if not value >= 0 or (name == "lease_seconds" and value == 0):
-                message = f"{name} must be positive, not {value!r}"
-                raise ConfigurationError(message)
+            if not value >= 0 or (name in _POSITIVE and value == 0):
+                raise ConfigurationError(f"{name} must be positive, not {value!r}")
 
 
 class JobStore(ABC):
@@ -129,6 +164,13 @@ class JobStore(ABC):
         """Return those of the held jobs, still under these tokens, that are noted."""
         return frozenset()
 
+    async def prune_ended(self, _statuses: frozenset[JobStatus], _ended_before: datetime) -> int:
+        """Delete the jobs that ended like this before the moment, and return how many.
+
+        In small transactions, so that nobody waits for it; their idempotency keys stay held.
+        """
+        return 0
+
     @abstractmethod
     async def get(self, job_id: UUID) -> Job | None:
         """Return the job, or None."""
@@ -185,22 +227,21 @@ def key_of(job: Job, name: str) -> str | None:
     if key is None or key == "":
         return None
     if not isinstance(key, str):
-        message = f"metadata['{name}'] must be text, not {type(key).__name__}"
-        raise ValidationError(message)
+        raise ValidationError(f"metadata['{name}'] must be text, not {type(key).__name__}")
     return _checked_text(f"metadata['{name}']", key)
 
 
-def checked(job: Job) -> Job:
+def checked(job: Job, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> Job:
     """Return the job, or refuse what not every store can hold.
 
     Raises:
         ValidationError: the field is named; its value is not.
 
     """
+    _check_size(job.payload, max_payload_bytes)
     for name in ("priority", "max_retries"):
         if getattr(job, name) not in _SIGNED_64_BITS:
-            message = f"{name} must be a whole number of at most 64 bits"
-            raise ValidationError(message)
+            raise ValidationError(f"{name} must be a whole number of at most 64 bits")
     for name in ("queue_name", "job_type"):
         _checked_text(name, getattr(job, name))
     return job
@@ -208,8 +249,10 @@ def checked(job: Job) -> Job:
 
 def unique_key_taken(job_id: UUID, holder: UUID) -> ConflictError:
     """Say why a job cannot be revived."""
-    message = f"job {job_id} cannot run again: the unfinished job {holder} has its unique_key"
-    return ConflictError(message, details={"job_id": str(job_id), "holder": str(holder)})
+    return ConflictError(
+        f"job {job_id} cannot run again: the unfinished job {holder} has its unique_key",
+        details={"job_id": str(job_id), "holder": str(holder)},
+    )
 
 
 def unknown_page(after: UUID) -> ResourceNotFoundError:
@@ -217,10 +260,35 @@ def unknown_page(after: UUID) -> ResourceNotFoundError:
     return ResourceNotFoundError(f"there is no job {after} to list on from", details={"after": str(after)})
 
 
+def _check_size(payload: Mapping[str, Any], max_bytes: int) -> None:
+    if _is_surely_shorter(payload, max_bytes):
+        return
+    length = len(encode(payload, "payload"))
+    if length > max_bytes:
+        raise ValidationError(
+            f"payload is {length:,} bytes of JSON, and at most {max_bytes:,} are taken: keep it elsewhere and name it, "
+            "or raise max_payload_bytes",
+            details={"bytes": length, "max_payload_bytes": max_bytes},
+        )
+
+
+def _is_surely_shorter(payload: Mapping[str, Any], max_bytes: int) -> bool:
+    """Tell without encoding it, as far as that is quicker: short members, none of them a document of its own."""
+    if len(payload) * (_LONGEST_NUMBER + 2 * _ESCAPED * _SHORT) > max_bytes:
+        return False
+    return all(
+        type(name) is str and len(name) <= _SHORT and (type(value) in _NUMBERS or _is_short_text(value))
+        for name, value in payload.items()
+    )
+
+
+def _is_short_text(value: object) -> bool:
+    return type(value) is str and len(value) <= _SHORT
+
+
 def _checked_text(name: str, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        message = f"{name} has characters that are no Unicode text"
-        raise ValidationError(message, cause=error) from error
+        raise ValidationError(f"{name} has characters that are no Unicode text", cause=error) from error
     return text

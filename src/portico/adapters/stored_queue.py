@@ -83,8 +83,7 @@ class StoredJobQueue(JobQueueAdapter):
         await self.initialize()
         if not jobs:
             return []
-        now = self._clock.now()
-        return await self._jobs.insert([enqueued(checked(job), now) for job in jobs])
+        return await self._jobs.insert([self._accepted(job) for job in jobs])
 
     @override
     async def dequeue(self, queue_name: str, timeout: float = 30) -> Job | None:
@@ -183,6 +182,16 @@ class StoredJobQueue(JobQueueAdapter):
         return await self._jobs.recover()
 
     @override
+    async def prune(self) -> int:
+        await self.initialize()
+        now = self._clock.now()
+        deleted = 0
+        for statuses, kept in self._rules.retention.of_jobs().items():
+            if kept is not None:
+                deleted += await self._jobs.prune_ended(statuses, now - kept)
+        return deleted
+
+    @override
     async def request_abort(self, job_id: UUID) -> bool:
         if QueueCapability.ABORT not in self.capabilities:
             return await super().request_abort(job_id)
@@ -219,11 +228,23 @@ class StoredJobQueue(JobQueueAdapter):
         queue_name: str | None = None,
         status: JobStatus | None = None,
         job_type: str | None = None,
+        error_contains: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         limit: int = 100,
         after: UUID | None = None,
     ) -> list[Job]:
         await self.initialize()
-        which = JobFilter(queue_name=queue_name, status=status, job_type=job_type, limit=limit, after=after)
+        which = JobFilter(
+            queue_name=queue_name,
+            status=status,
+            job_type=job_type,
+            error_contains=storable(error_contains),
+            created_after=None if created_after is None else in_utc(created_after),
+            created_before=None if created_before is None else in_utc(created_before),
+            limit=limit,
+            after=after,
+        )
         return await self._jobs.list_jobs(which)
 
     @override
@@ -245,6 +266,9 @@ class StoredJobQueue(JobQueueAdapter):
     async def resume_queue(self, queue_name: str) -> None:
         await self.initialize()
         await self._jobs.set_paused(queue_name, paused=False)
+
+    def _accepted(self, job: Job) -> Job:
+        return enqueued(checked(job, self._rules.max_payload_bytes), self._clock.now())
 
     def _keep(self, claim: Claim) -> Job:
         self._claims.add(claim)

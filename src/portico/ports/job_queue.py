@@ -181,16 +181,23 @@ class JobQueueAdapter(ABC):
         """
         self._unsupported(QueueCapability.RELEASE)
 
-    async def list_jobs(
+    async def list_jobs(  # noqa: PLR0913 - what an operator asks for, all by name
         self,
         *,
         queue_name: str | None = None,
         status: JobStatus | None = None,
         job_type: str | None = None,
+        error_contains: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         limit: int = 100,
         after: UUID | None = None,
     ) -> list[Job]:
-        """List jobs, newest first; `after` is the id of the last job of the page before."""
+        """List jobs, newest first; `after` is the id of the last job of the page before.
+
+        All that is given must be true of a job: `error_contains` is a part of its error message, case and all, and it
+        was created at `created_after` or later, and before `created_before`.
+        """
         self._unsupported(QueueCapability.LIST_JOBS)
 
     async def retry_job(self, job_id: UUID) -> bool:

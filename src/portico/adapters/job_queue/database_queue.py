@@ -2,7 +2,7 @@
 
 from typing_extensions import override
 
-from portico.adapters.job_store import KeepingRules, checked
+from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
 from portico.adapters.store.postgres.address import SCHEMES as POSTGRESQL_SCHEMES
 from portico.adapters.store.postgres.event_inbox import PostgresEventInbox
 from portico.adapters.store.postgres.jobs import PostgresJobs
@@ -18,8 +18,9 @@ from portico.exceptions import ConfigurationError, UnsupportedError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
 from portico.ports.job import Job
-from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES, enqueued
+from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
 from portico.ports.job_queue import QueueCapability
+from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.clock import SystemClock
 
@@ -39,9 +40,12 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
             ``"power"`` waits for the disk. By default ``"process"`` on SQLite, ``"power"`` on PostgreSQL.
         idempotency_seconds: how long an idempotency key is held after its job ended.
         max_crashes: how many crashed runs of one job are forgiven.
+        max_payload_bytes: how long a payload may be as JSON.
+        retention: how long finished jobs are kept; workers forget them by the minute.
         clock: the store's clock.
         schema: on PostgreSQL, where the tables are.
         listen_url: on PostgreSQL behind a pooler, the server's own URL.
+        allow_network_file_system: on SQLite, True when no other machine uses the file.
         pool_size: on PostgreSQL, how many connections at most, not counting the one that listens.
 
     """
@@ -54,13 +58,20 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
         durability: Durability | None = None,
         idempotency_seconds: float = 604_800,
         max_crashes: int = DEFAULT_MAX_CRASHES,
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        retention: Retention = DEFAULT_RETENTION,
         clock: Clock | None = None,
         schema: str = "portico",
         listen_url: str | None = None,
         pool_size: int = 5,
+        allow_network_file_system: bool = False,
     ) -> None:
         rules = KeepingRules(
-            lease_seconds=lease_seconds, idempotency_seconds=idempotency_seconds, max_crashes=max_crashes
+            lease_seconds=lease_seconds,
+            idempotency_seconds=idempotency_seconds,
+            max_crashes=max_crashes,
+            max_payload_bytes=max_payload_bytes,
+            retention=retention,
         )
         self._store: SqliteStore | PostgresStore
         if url.partition("://")[0] in POSTGRESQL_SCHEMES:
@@ -75,18 +86,18 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
             super().__init__(PostgresJobs(self._store, rules), rules, self._store.clock)
             return
         store_clock = clock or SystemClock()
-        self._store = SqliteStore(_sqlite_path(url), durability=durability or "process")
+        self._store = SqliteStore(
+            _sqlite_path(url),
+            durability=durability or "process",
+            allow_network_file_system=allow_network_file_system,
+        )
         super().__init__(SqliteJobs(self._store, rules, store_clock), rules, store_clock)
 
     @property
     @override
     def capabilities(self) -> frozenset[QueueCapability]:
-        shared = STORE_CAPABILITIES | {QueueCapability.DURABLE, QueueCapability.SHARED}
-        return (
-            shared | {QueueCapability.ABORT, QueueCapability.TRANSACTIONS}
-            if isinstance(self._store, PostgresStore)
-            else shared
-        )
+        shared = STORE_CAPABILITIES | {QueueCapability.ABORT, QueueCapability.DURABLE, QueueCapability.SHARED}
+        return shared | {QueueCapability.TRANSACTIONS} if isinstance(self._store, PostgresStore) else shared
 
     @override
     async def enqueue(self, job: Job, *, connection: object | None = None) -> Job:
@@ -95,15 +106,13 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
         if not isinstance(self._jobs, PostgresJobs):
             self._unsupported(QueueCapability.TRANSACTIONS)
         await self.initialize()
-        new = enqueued(checked(job), self._clock.now())
-        return (await self._jobs.insert([new], connection=connection))[0]
+        return (await self._jobs.insert([self._accepted(job)], connection=connection))[0]
 
     @property
     def store(self) -> SqliteStore:
         """The SQLite file under this queue; `trigger_store` and `event_inbox` are there for every database."""
         if not isinstance(self._store, SqliteStore):
-            message = "this queue is in PostgreSQL: there is no SQLite file under it"
-            raise UnsupportedError(message)
+            raise UnsupportedError("this queue is in PostgreSQL: there is no SQLite file under it")
         return self._store
 
     def trigger_store(self) -> TriggerStore:
@@ -124,13 +133,12 @@ def _sqlite_path(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme != "sqlite":
         named = f"the scheme '{scheme}'" if separator else "a URL without a scheme"
-        message = f"{named} is no database for jobs; supported: sqlite ({_FORMS}) and postgresql ({_POSTGRESQL_FORM})"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"{named} is no database for jobs; supported: sqlite ({_FORMS}) and postgresql ({_POSTGRESQL_FORM})"
+        )
     host, _, path = rest.partition("/")
     if host or "?" in path:
-        message = f"an SQLite URL has a path and nothing else: {_FORMS}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"an SQLite URL has a path and nothing else: {_FORMS}")
     if path in ("", ":memory:"):
-        message = f"an SQLite queue needs a file ({_FORMS}); for jobs in memory use memory://"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"an SQLite queue needs a file ({_FORMS}); for jobs in memory use memory://")
     return path

@@ -2,12 +2,13 @@
 
 from typing_extensions import override
 
-from portico.adapters.job_store import KeepingRules
+from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
 from portico.adapters.store.memory.jobs import MemoryJobs
 from portico.adapters.stored_queue import STORE_CAPABILITIES, StoredJobQueue
 from portico.ports.clock import Clock
 from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
 from portico.ports.job_queue import QueueCapability
+from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.runtime.clock import SystemClock
 
 
@@ -19,6 +20,8 @@ class MemoryJobQueueAdapter(StoredJobQueue):
         clock: the store's clock.
         idempotency_seconds: how long an idempotency key is held after its job ended.
         max_crashes: how many crashed runs of one job are forgiven.
+        max_payload_bytes: how long a payload may be as JSON.
+        retention: how long finished jobs are kept; workers forget them by the minute.
 
     """
 
@@ -29,9 +32,15 @@ class MemoryJobQueueAdapter(StoredJobQueue):
         clock: Clock | None = None,
         idempotency_seconds: float = 604_800,
         max_crashes: int = DEFAULT_MAX_CRASHES,
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         rules = KeepingRules(
-            lease_seconds=lease_seconds, idempotency_seconds=idempotency_seconds, max_crashes=max_crashes
+            lease_seconds=lease_seconds,
+            idempotency_seconds=idempotency_seconds,
+            max_crashes=max_crashes,
+            max_payload_bytes=max_payload_bytes,
+            retention=retention,
         )
         store_clock = clock or SystemClock()
         super().__init__(MemoryJobs(rules, store_clock), rules, store_clock)

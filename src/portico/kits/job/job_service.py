@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -118,18 +119,32 @@ class JobService(BatchJobCreator):
         """Count the jobs of a queue by where they stand."""
         return await self._queue.get_queue_stats(queue_name)
 
-    async def list_jobs(
+    async def list_jobs(  # noqa: PLR0913 - what an operator asks for, all by name
         self,
         *,
         queue_name: str | None = None,
         status: JobStatus | None = None,
         job_type: str | None = None,
+        error_contains: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         limit: int = 100,
         after: UUID | None = None,
     ) -> list[Job]:
-        """List jobs, newest first; `after` is the id of the last job of the page before."""
+        """List jobs, newest first; `after` is the id of the last job of the page before.
+
+        All that is given must be true of a job: `error_contains` is a part of its error message, case and all, and it
+        was created at `created_after` or later, and before `created_before`.
+        """
         return await self._queue.list_jobs(
-            queue_name=queue_name, status=status, job_type=job_type, limit=limit, after=after
+            queue_name=queue_name,
+            status=status,
+            job_type=job_type,
+            error_contains=error_contains,
+            created_after=created_after,
+            created_before=created_before,
+            limit=limit,
+            after=after,
         )
 
     async def retry_job(self, job_id: UUID) -> bool:

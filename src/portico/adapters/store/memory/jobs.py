@@ -1,8 +1,8 @@
 """Jobs in the memory of this process."""
 
 import itertools
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.runtime.documents import encode
 
+_LARGEST_PRUNING = 10_000
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -43,6 +44,7 @@ class MemoryJobs(JobStore):
         self._keys = HeldKeys(rules.idempotency_seconds)
         self._running: dict[UUID, Entry] = {}
         self._next_lease_end = _NEVER
+        self._ended: defaultdict[JobStatus, deque[tuple[Entry, int]]] = defaultdict(deque)
         self._paused: set[str] = set()
         self._seq = itertools.count(1)
         self._tokens = itertools.count(1)
@@ -143,6 +145,14 @@ class MemoryJobs(JobStore):
         return frozenset(entry.job.id for entry in entries if entry is not None and entry.is_to_abort)
 
     @override
+    async def prune_ended(self, statuses: frozenset[JobStatus], ended_before: datetime) -> int:
+        now = self._clock.now()
+        over = [entry for status in statuses for entry in self._take_ended(self._ended[status], ended_before)]
+        for entry in over:
+            self._forget(entry, now)
+        return len(over)
+
+    @override
     async def get(self, job_id: UUID) -> Job | None:
         entry = self._entries.get(job_id)
         return None if entry is None else entry.view()
@@ -171,9 +181,7 @@ class MemoryJobs(JobStore):
         entry = self._entries.get(job_id)
         if entry is None or entry.job.status is JobStatus.RUNNING:
             return False
-        del self._entries[job_id]
-        entry.place += 1
-        self._keys.outlive(entry, self._clock.now())
+        self._forget(entry, self._clock.now())
         return True
 
     @override
@@ -182,7 +190,9 @@ class MemoryJobs(JobStore):
             raise unknown_page(which.after)
         older_than = None if which.after is None else self._entries[which.after].seq
         newest_first = sorted(self._entries.values(), key=lambda entry: entry.seq, reverse=True)
-        matching = (entry for entry in newest_first if _matches(entry, which, older_than))
+        matching = (
+            entry for entry in newest_first if (older_than is None or entry.seq < older_than) and which.finds(entry.job)
+        )
         return [entry.view() for entry in itertools.islice(matching, max(which.limit, 0))]
 
     @override
@@ -247,10 +257,30 @@ class MemoryJobs(JobStore):
     def _finish(self, entry: Entry, job: Job) -> None:
         entry.job = job
         entry.place += 1
+        self._ended[job.status].append((entry, entry.place))
         entry.token = None
         entry.is_to_abort = False
         self._running.pop(job.id, None)
         self._keys.free_unique(entry)
+
+    def _take_ended(self, ended: deque[tuple[Entry, int]], before: datetime) -> Iterator[Entry]:
+        """Take some entries that ended before the moment; they stand in the order in which they ended."""
+        for _ in range(_LARGEST_PRUNING):
+            if not ended:
+                return
+            entry, place = ended[0]
+            # one that was deleted or asked for again is somewhere else, or nowhere
+            if entry.place == place:
+                ended_at = entry.job.completed_at or entry.job.failed_at
+                if ended_at is None or ended_at >= before:
+                    return
+                yield entry
+            ended.popleft()
+
+    def _forget(self, entry: Entry, now: datetime) -> None:
+        del self._entries[entry.job.id]
+        entry.place += 1
+        self._keys.outlive(entry, now)
 
     def _put_back(self, entry: Entry, job: Job, run_at: datetime) -> None:
         """Store what a transition made of a job that ran: in line again, or at its end."""
@@ -291,13 +321,3 @@ class MemoryJobs(JobStore):
 
 def _encoded_result(completion: Completion) -> str | None:
     return None if completion.result is None else encode(completion.result, "result")
-
-
-def _matches(entry: Entry, which: JobFilter, older_than: int | None) -> bool:
-    job = entry.job
-    return (
-        (older_than is None or entry.seq < older_than)
-        and (which.queue_name is None or job.queue_name == which.queue_name)
-        and (which.status is None or job.status is which.status)
-        and (which.job_type is None or job.job_type == which.job_type)
-    )

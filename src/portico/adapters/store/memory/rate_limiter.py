@@ -25,8 +25,9 @@ class MemoryRateLimiter(RateLimiter):
     @override
     async def acquire(self, key: str, limit: int, window_seconds: float) -> RateDecision:
         if limit < 1 or not window_seconds > 0:
-            message = f"a rate limit needs a positive limit and window, not {limit} in {window_seconds} s"
-            raise ConfigurationError(message)
+            raise ConfigurationError(
+                f"a rate limit needs a positive limit and window, not {limit} in {window_seconds} s"
+            )
         now = self._clock.monotonic()
         taken = self._free_at.setdefault(key, deque())
         _drop_past(taken, now)

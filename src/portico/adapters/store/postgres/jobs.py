@@ -193,9 +193,9 @@ class PostgresJobs(JobStore):
                 raise unknown_page(which.after)
             before = found[0][0]
         status = None if which.status is None else which.status.value
-        rows = await self._store.fetch(
-            "job_list", before, which.queue_name, status, which.job_type, max(which.limit, 0), is_repeatable=True
-        )
+        error = None if which.error_contains is None else text("error_contains", which.error_contains)
+        narrowing = (which.queue_name, status, which.job_type, error, which.created_after, which.created_before)
+        rows = await self._store.fetch("job_list", before, *narrowing, max(which.limit, 0), is_repeatable=True)
         return [stored_job(row) for row in rows]
 
     @override

@@ -199,7 +199,8 @@ class RedisJobs(JobStore):
             below, *found = await self._store.run(
                 "job_list", below, _LOOKED_AT_ONCE, wanted, *narrowing, is_repeatable=True
             )
-            jobs += [job_from_record(*record) for record in found]
+            # the text and the time are in the record, which the script does not open
+            jobs += filter(which.finds, (job_from_record(*record) for record in found))
         return jobs
 
     @override

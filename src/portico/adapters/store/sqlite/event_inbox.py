@@ -3,11 +3,13 @@
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from typing_extensions import override
 
+from portico.adapters.store.sqlite.pruning import BATCH, prune_events
 from portico.adapters.store.sqlite.rows import Row, microseconds, moment
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
@@ -69,9 +71,13 @@ class SqliteEventInbox(EventInbox):
 
     @override
     async def prune(self, *, received_before: datetime) -> int:
-        until = microseconds(received_before)
+        some = partial(prune_events, received_before=microseconds(received_before))
         store = await self._user.open()
-        return await store.write(lambda connection: connection.execute(statement("event_prune"), (until,)).rowcount)
+        deleted = batch = await store.write(some, rows=BATCH)
+        while batch == BATCH:
+            batch = await store.write(some, rows=BATCH)
+            deleted += batch
+        return deleted
 
 
 def _list(connection: sqlite3.Connection, values: dict[str, Any], before: UUID | None) -> list[Row]:
@@ -79,8 +85,7 @@ def _list(connection: sqlite3.Connection, values: dict[str, Any], before: UUID |
     if before is not None:
         found = connection.execute(statement("event_seq"), (before.bytes,)).fetchone()
         if found is None:
-            message = f"there is no event {before} to list on from"
-            raise ResourceNotFoundError(message)
+            raise ResourceNotFoundError(f"there is no event {before} to list on from")
         seq = found[0]
     return connection.execute(statement("event_list"), {**values, "before": seq}).fetchall()
 

@@ -30,11 +30,11 @@ def explained(error: BaseException, path: Path) -> BaseException:
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorname", None) or type(error).__name__
         known = next((way for prefix, way in _WAYS_OUT.items() if code.startswith(prefix)), None)
-        message = f"SQLite file {path}: {known or error}"
-        return DatabaseError(message, details={"path": str(path), "code": code}, cause=error)
+        return DatabaseError(
+            f"SQLite file {path}: {known or error}", details={"path": str(path), "code": code}, cause=error
+        )
     if isinstance(error, OSError):
-        message = f"SQLite file {path}: {error.strerror or error}"
-        return DatabaseError(message, details={"path": str(path)}, cause=error)
+        return DatabaseError(f"SQLite file {path}: {error.strerror or error}", details={"path": str(path)}, cause=error)
     return error
 
 

@@ -1,13 +1,13 @@
 """What is done to jobs, as plain functions of a connection; each runs inside one transaction of the writer."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from portico.adapters.job_store import Holding, JobFilter, key_of, unique_key_taken, unknown_page
-from portico.adapters.store.sqlite.locks import Session
 from portico.adapters.store.sqlite.rows import (
+    ABORT,
     PRIORITY,
     RUNNING,
     SEQ,
@@ -24,6 +24,8 @@ from portico.ports import job_lifecycle
 from portico.ports.job import Job, JobStatus
 
 Transition = Callable[[Job], Job]
+Answer = tuple[bytes, int | None, str | None]
+"""A completed job's id, the token that its worker shows, and the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +75,7 @@ def claim(connection: sqlite3.Connection, request: ClaimRequest) -> ClaimAnswer:
     return ClaimAnswer(rows=rows, due_at=due_at, came_back_to=came_back_to)
 
 
-def complete(
-    connection: sqlite3.Connection, answers: Sequence[tuple[bytes, int | None, str | None]], now: int
-) -> set[bytes]:
+def complete(connection: sqlite3.Connection, answers: Sequence[Answer], now: int) -> set[bytes]:
     """Complete the running jobs among them whose token fits, and return their ids."""
     done: set[bytes] = set()
     for chunk in chunks(answers):
@@ -92,7 +92,7 @@ def change_running(
     row = _select(connection, holding.job_id)
     if row is None or row[STATE] != RUNNING or holding.token not in (None, row[TOKEN]):
         return None
-    return _store_back(connection, transition(job_from_row(row)), run_at, now)
+    return _end_run(connection, row, transition(job_from_row(row)), run_at, now)
 
 
 def change(
@@ -140,25 +140,33 @@ def give_back(
     """Store the jobs of a select as crashed, and return them."""
     rows = connection.execute(statement(which), values).fetchall()
     jobs = [job_lifecycle.crashed(job_from_row(row), moment(now), max_crashes=max_crashes) for row in rows]
-    return [_store_back(connection, job, now, now) for job in jobs]
+    return [_end_run(connection, row, job, now, now) for row, job in zip(rows, jobs, strict=True)]
 
 
 def release_session(connection: sqlite3.Connection, session: str, now: int) -> None:
     """Give back, without a crash, what a session that ends still holds."""
     for row in connection.execute(statement("job_select_of_session"), (session,)).fetchall():
-        _store_back(connection, job_lifecycle.released(job_from_row(row)), now, now)
+        _end_run(connection, row, job_lifecycle.released(job_from_row(row)), now, now)
 
 
-def recover(connection: sqlite3.Connection, session: Session, now: int, max_crashes: int) -> list[Job]:
+def recover(connection: sqlite3.Connection, dead: Collection[str], now: int, max_crashes: int) -> list[Job]:
     """Give back what expired and what dead sessions held, and forget keys whose time is over."""
     jobs = give_back(connection, "job_select_expired", (now,), now, max_crashes)
-    others = connection.execute(statement("job_sessions"), (session.name,)).fetchall()
-    for (name,) in others:
-        if session.is_dead(name):
-            jobs += give_back(connection, "job_select_of_session", (name,), now, max_crashes)
-    session.clear_dead()
+    for name in dead:
+        jobs += give_back(connection, "job_select_of_session", (name,), now, max_crashes)
     connection.execute(statement("key_forget_expired"), (now,))
     return jobs
+
+
+def request_abort(connection: sqlite3.Connection, job_id: UUID) -> str | None:
+    """Note that a running job shall end, and return its queue."""
+    found = connection.execute(statement("job_request_abort"), (job_id.bytes,)).fetchall()
+    return found[0][0] if found else None
+
+
+def abort_requests(connection: sqlite3.Connection) -> dict[bytes, int]:
+    """Return the tokens of the running jobs that shall end."""
+    return dict(connection.execute(statement("job_abort_requests")).fetchall())
 
 
 def extend(connection: sqlite3.Connection, session: str, lease_end: int) -> dict[bytes, int]:
@@ -184,6 +192,9 @@ def list_rows(connection: sqlite3.Connection, which: JobFilter) -> list[Row]:
         "queue_name": which.queue_name,
         "status": None if which.status is None else which.status.value,
         "job_type": which.job_type,
+        "error_contains": which.error_contains,
+        "created_after": None if which.created_after is None else microseconds(which.created_after),
+        "created_before": None if which.created_before is None else microseconds(which.created_before),
         "limit": max(which.limit, 0),
     }
     return connection.execute(statement("job_list"), values).fetchall()
@@ -192,6 +203,13 @@ def list_rows(connection: sqlite3.Connection, which: JobFilter) -> list[Row]:
 def _select(connection: sqlite3.Connection, job_id: UUID) -> Row | None:
     row: Row | None = connection.execute(statement("job_select"), (job_id.bytes,)).fetchone()
     return row
+
+
+def _end_run(connection: sqlite3.Connection, row: Row, job: Job, run_at: int, now: int) -> Job:
+    """Store what became of a running job; it does not wait again when somebody asked for its end."""
+    if row[ABORT] and not job.status.is_final:
+        job = job_lifecycle.aborted(job_from_row(row), moment(now))
+    return _store_back(connection, job, run_at, now)
 
 
 def _store_back(connection: sqlite3.Connection, job: Job, run_at: int, now: int) -> Job:

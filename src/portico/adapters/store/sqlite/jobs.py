@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,10 +24,11 @@ from portico.adapters.job_store import (
     job_from,
 )
 from portico.adapters.ready_signals import ReadySignals
-from portico.adapters.store.sqlite import admission, job_operations
-from portico.adapters.store.sqlite.connection_thread import Operation
+from portico.adapters.store.sqlite import admission, job_operations, pruning
+from portico.adapters.store.sqlite.admission import Newcomer
+from portico.adapters.store.sqlite.connection_thread import MANY_ROWS, Operation
 from portico.adapters.store.sqlite.foreign_changes import watch
-from portico.adapters.store.sqlite.job_operations import ClaimAnswer, ClaimRequest
+from portico.adapters.store.sqlite.job_operations import Answer, ClaimAnswer, ClaimRequest
 from portico.adapters.store.sqlite.rows import TOKEN, job_from_row, microseconds, moment
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
@@ -50,6 +53,8 @@ class SqliteJobs(JobStore):
         self._clock = clock
         self._signals = ReadySignals(clock)
         self._held_for = round(rules.idempotency_seconds * 1_000_000)
+        self._emptied: set[str] = set()
+        """Queues whose last claim took all there was, so that the next one will hardly take much."""
         self._resources = AsyncExitStack()
 
     @override
@@ -66,39 +71,46 @@ class SqliteJobs(JobStore):
     async def close(self) -> None:
         async with self._resources:
             session = self._store.session.name
-            await self._store.write(partial(job_operations.release_session, session=session, now=self._now()))
-            self._signals.ring_all()
+            await self._store.write(
+                partial(job_operations.release_session, session=session, now=self._now()), rows=MANY_ROWS
+            )
+            self._announce_unknown()
 
     @override
     async def insert(self, jobs: Sequence[Job]) -> list[Job]:
         now = self._now()
         newcomers = [admission.newcomer(job, now) for job in jobs]
-        duplicates = await self._write(partial(admission.insert, newcomers=newcomers, now=now, held_for=self._held_for))
+        duplicates = await self._finish(self._store.submit_item(self._insert, newcomers, rows=len(jobs)))
         answers = zip(jobs, duplicates, strict=True)
         stored = [duplicate or job_from(job.__dict__) for job, duplicate in answers]
-        self._signals.ring(job.queue_name for job in stored if not job.is_duplicate)
+        self._announce(job.queue_name for job in stored if not job.is_duplicate)
         return stored
 
     @override
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
         before = self._signals.before_claim(queue_name)
-        claiming = self._store.submit(partial(job_operations.claim, request=self._request(queue_name, limit)))
+        claiming = self._store.submit(
+            partial(job_operations.claim, request=self._request(queue_name, limit)),
+            rows=1 if queue_name in self._emptied else limit,
+        )
         try:
             answer = await asyncio.shield(claiming)
         except asyncio.CancelledError:
             claiming.add_done_callback(self._give_back)
             raise
-        self._signals.ring(answer.came_back_to - {queue_name})
+        self._announce(answer.came_back_to - {queue_name})
         if len(answer.rows) < limit:
             due_at = None if answer.due_at is None else moment(answer.due_at)
             self._signals.emptied(queue_name, before, due_at)
+            self._emptied.add(queue_name)
+        else:
+            self._emptied.discard(queue_name)
         return [Claim(job_from_row(row), row[TOKEN]) for row in answer.rows]
 
     @override
     async def complete(self, completions: Sequence[Completion]) -> list[bool]:
         answers = [(each.holding.job_id.bytes, each.holding.token, _result_text(each)) for each in completions]
-        done = await self._write(partial(job_operations.complete, answers=answers, now=self._now()))
-        return [_take(done, each.holding.job_id.bytes) for each in completions]
+        return await self._finish(self._store.submit_item(self._complete, answers, rows=len(answers)))
 
     @override
     async def reject(self, rejection: Rejection) -> bool:
@@ -117,24 +129,53 @@ class SqliteJobs(JobStore):
     @override
     async def extend(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
         tokens = await self._write(
-            partial(job_operations.extend, session=self._store.session.name, lease_end=self._lease_end())
+            partial(job_operations.extend, session=self._store.session.name, lease_end=self._lease_end()),
+            rows=len(held),
         )
         return frozenset(job_id for job_id, token in held.items() if tokens.get(job_id.bytes) != token)
 
     @override
     async def recover(self) -> int:
+        session = self._store.session
+        self._store.renew_presence()
+        dead = session.find_dead()
         jobs = await self._write(
-            partial(
-                job_operations.recover,
-                session=self._store.session,
-                now=self._now(),
-                max_crashes=self._rules.max_crashes,
-            )
+            partial(job_operations.recover, dead=dead, now=self._now(), max_crashes=self._rules.max_crashes),
+            rows=MANY_ROWS,
         )
+        # only now: whoever dies before leaves their files to be found again
+        session.bury(dead)
         if jobs:
             logger.info("jobs_recovered", count=len(jobs), path=str(self._store.path))
             self._ring(jobs)
         return len(jobs)
+
+    @override
+    async def request_abort(self, job_id: UUID) -> bool:
+        queue_name = await self._write(partial(job_operations.request_abort, job_id=job_id))
+        if queue_name is None:
+            return False
+        # its worker may be waiting for jobs
+        self._announce([queue_name])
+        return True
+
+    @override
+    async def abort_requests(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
+        noted = await self._store.read(job_operations.abort_requests)
+        return frozenset(job_id for job_id, token in held.items() if noted.get(job_id.bytes) == token)
+
+    @override
+    async def prune_ended(self, statuses: frozenset[JobStatus], ended_before: datetime) -> int:
+        some = partial(
+            pruning.prune_jobs, statuses=statuses, ended_before=microseconds(ended_before), held_for=self._held_for
+        )
+        deleted = batch = await self._store.write(some, rows=pruning.BATCH)
+        while batch == pruning.BATCH:
+            batch = await self._store.write(some, rows=pruning.BATCH)
+            deleted += batch
+        while await self._store.write(pruning.give_back_space, rows=MANY_ROWS):
+            pass
+        return deleted
 
     @override
     async def get(self, job_id: UUID) -> Job | None:
@@ -191,7 +232,7 @@ class SqliteJobs(JobStore):
     async def set_paused(self, queue_name: str, *, paused: bool) -> None:
         name = "queue_pause" if paused else "queue_resume"
         await self._write(lambda connection: connection.execute(statement(name), (queue_name,)).rowcount)
-        self._signals.ring([queue_name])
+        self._announce([queue_name])
 
     @override
     async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
@@ -210,8 +251,20 @@ class SqliteJobs(JobStore):
         self._ring([] if job is None else [job])
         return job is not None
 
-    async def _write(self, operation: Operation[Result]) -> Result:
-        writing = self._store.submit(operation)
+    def _insert(self, connection: sqlite3.Connection, calls: Sequence[Sequence[Newcomer]]) -> list[list[Job | None]]:
+        newcomers = [newcomer for call in calls for newcomer in call]
+        duplicates = iter(admission.insert(connection, newcomers, self._now(), self._held_for))
+        return [list(islice(duplicates, len(call))) for call in calls]
+
+    def _complete(self, connection: sqlite3.Connection, calls: Sequence[Sequence[Answer]]) -> list[list[bool]]:
+        answers = [answer for call in calls for answer in call]
+        done = job_operations.complete(connection, answers, self._now())
+        return [[_take(done, job_id) for job_id, _, _ in call] for call in calls]
+
+    async def _write(self, operation: Operation[Result], *, rows: int = 1) -> Result:
+        return await self._finish(self._store.submit(operation, rows=rows))
+
+    async def _finish(self, writing: asyncio.Future[Result]) -> Result:
         try:
             return await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -221,7 +274,7 @@ class SqliteJobs(JobStore):
 
     def _ring_for_unknown(self, writing: asyncio.Future[Any]) -> None:
         if not writing.cancelled() and writing.exception() is None:
-            self._signals.ring_all()
+            self._announce_unknown()
 
     def _request(self, queue_name: str, limit: int) -> ClaimRequest:
         return ClaimRequest(
@@ -239,7 +292,7 @@ class SqliteJobs(JobStore):
         if claiming.cancelled() or claiming.exception() is not None:
             return
         answer = claiming.result()
-        self._signals.ring(answer.came_back_to)
+        self._announce(answer.came_back_to)
         for row in answer.rows:
             job = job_from_row(row)
             operation = partial(
@@ -265,7 +318,18 @@ class SqliteJobs(JobStore):
         self._ring([] if job is None else [job])
 
     def _ring(self, jobs: Iterable[Job]) -> None:
-        self._signals.ring(job.queue_name for job in jobs if not job.status.is_final)
+        self._announce(job.queue_name for job in jobs if not job.status.is_final)
+
+    def _announce(self, queue_names: Iterable[str]) -> None:
+        """Wake whoever waits for one of the queues, here and in other processes."""
+        names = frozenset(queue_names)
+        if names:
+            self._signals.ring(names)
+            self._store.doorbell.ring()
+
+    def _announce_unknown(self) -> None:
+        self._signals.ring_all()
+        self._store.doorbell.ring()
 
     def _now(self) -> int:
         return microseconds(self._clock.now())

@@ -14,7 +14,7 @@ READY, LATER, RUNNING, ENDED = range(4)
 """The values of `portico_job.state`."""
 
 # behind the fields of a job every statement selects these
-SEQ, STATE, TOKEN = -3, -2, -1
+SEQ, STATE, TOKEN, ABORT = -4, -3, -2, -1
 PRIORITY, STATUS = 3, 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ Durability = Literal["process", "power"]
 
 APPLICATION_ID = 0x506F7254
 _OLDEST_SQLITE = (3, 37, 0)
-_FOREIGN_WRITERS_SECONDS = 5.0
+FOREIGN_WRITERS_SECONDS = 5.0
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -40,6 +40,8 @@ def connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
             connection.execute(pragma)
         _require_log(connection, path)
         migrate(connection, path, migrations())
+        # who may wait for programs that know nothing of the commit lock, and how long, is decided for each commit
+        connection.execute("PRAGMA busy_timeout = 0")
     except BaseException:
         connection.close()
         raise
@@ -63,11 +65,11 @@ def migrate(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]) 
     known = len(scripts)
     version = _schema_version(connection, path)
     if version > known:
-        message = (
+        raise ConfigurationError(
             f"SQLite file {path} was written by a newer Portico: its schema is {version}, "
-            f"this one knows {known}; upgrade portico-jobs"
+            f"this one knows {known}; upgrade portico-jobs",
+            details={"path": str(path), "schema": version, "known": known},
         )
-        raise ConfigurationError(message, details={"path": str(path), "schema": version, "known": known})
     for number, script in enumerate(scripts[version:], start=version + 1):
         marks = f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};"
         try:
@@ -84,27 +86,37 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
     if application == APPLICATION_ID:
         return version
     if application or version:
-        message = (
+        raise ConfigurationError(
             f"SQLite file {path} belongs to another application (application_id {application}, "
-            f"user_version {version}): give Portico a file of its own"
+            f"user_version {version}): give Portico a file of its own",
+            details={"path": str(path)},
         )
-        raise ConfigurationError(message, details={"path": str(path)})
     return 0
 
 
 def _require_log(connection: sqlite3.Connection, path: Path) -> None:
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":
-        message = f"SQLite file {path} is on a file system without a write-ahead log: use a local disk"
-        raise ConfigurationError(message, details={"path": str(path), "journal_mode": mode})
+        raise ConfigurationError(
+            f"SQLite file {path} is on a file system without a write-ahead log: use a local disk",
+            details={"path": str(path), "journal_mode": mode},
+        )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=_FOREIGN_WRITERS_SECONDS, isolation_level=None, cached_statements=256)
+    return sqlite3.connect(
+        path,
+        timeout=FOREIGN_WRITERS_SECONDS,
+        isolation_level=None,
+        # one thread at a time, but not always the same
+        check_same_thread=False,
+        cached_statements=256,
+    )
 
 
 def _require_sqlite() -> None:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         needed = ".".join(map(str, _OLDEST_SQLITE))
-        message = f"the SQLite queue needs SQLite {needed} or newer, this Python has {sqlite3.sqlite_version}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"the SQLite queue needs SQLite {needed} or newer, this Python has {sqlite3.sqlite_version}"
+        )

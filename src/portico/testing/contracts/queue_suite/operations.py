@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from portico.exceptions import UnsupportedError
+from portico.exceptions import UnsupportedError, ValidationError
 from portico.ports.job import JobStatus
 from portico.ports.job_queue import JobQueueAdapter, QueueCapability
 from portico.testing.contracts.queue_suite.foundation import (
@@ -106,3 +106,41 @@ class Operations(QueueSuite):
         await queue.resume_queue(QUEUE)
         await queue.resume_queue(QUEUE)
         assert (await claim(queue)).id == job.id
+
+    @pytest.mark.asyncio
+    async def test_a_list_may_be_searched_for_a_part_of_the_error(self, queue: JobQueueAdapter) -> None:
+        require(queue, QueueCapability.LIST_JOBS)
+        failed = [await queue.enqueue(new_job()) for _ in range(3)]
+        for message in ("timeout of 50% at shop_1", "Timeout", "timeout of 500 at shopX1"):
+            await queue.reject((await claim(queue)).id, requeue=False, error_message=message)
+        await queue.enqueue(new_job())
+        found = {
+            text: await queue.list_jobs(error_contains=text) for text in ("timeout", "50%", "shop_1", "'", "nothing")
+        }
+        assert [[job.id for job in jobs] for jobs in found.values()] == [
+            [failed[2].id, failed[0].id],
+            [failed[0].id],
+            [failed[0].id],
+            [],
+            [],
+        ]
+
+    @pytest.mark.asyncio
+    async def test_a_list_may_be_narrowed_to_a_time(self, queue: JobQueueAdapter) -> None:
+        require(queue, QueueCapability.LIST_JOBS)
+        jobs = [await queue.enqueue(new_job(created_at=self.soon(seconds))) for seconds in (-30, -20, -10)]
+        newest_first = [job.id for job in reversed(jobs)]
+        middle = jobs[1].created_at
+        assert [job.id for job in await queue.list_jobs(created_after=middle)] == newest_first[:2]
+        assert [job.id for job in await queue.list_jobs(created_before=middle)] == newest_first[2:]
+        both = await queue.list_jobs(created_after=middle, created_before=jobs[2].created_at)
+        assert [job.id for job in both] == newest_first[1:2]
+        page = await queue.list_jobs(created_after=middle, limit=1, after=newest_first[0])
+        assert [job.id for job in page] == newest_first[1:2]
+
+    @pytest.mark.asyncio
+    async def test_a_payload_may_be_long_but_not_of_any_length(self, queue: JobQueueAdapter) -> None:
+        long = await queue.enqueue(new_job(payload={"text": "x" * 900_000}))
+        assert (await stored(queue, long)).payload == long.payload
+        with pytest.raises(ValidationError, match=r"1,200,0\d\d bytes.* 1,000,000"):
+            await queue.enqueue(new_job(payload={"rows": ["x" * 100_000] * 12}))

@@ -50,7 +50,6 @@ def test_a_batch_looks_its_rows_up_at_every_size(name: str, rows: int) -> None:
         "job_next_due",
         "job_select_expired",
         "job_select_of_session",
-        "job_sessions",
         "job_extend",
         "job_stats",
         "job_store_back",

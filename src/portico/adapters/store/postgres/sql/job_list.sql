@@ -5,4 +5,7 @@ WHERE seq < coalesce($1::bigint, 9223372036854775807)
     AND ($2::text IS NULL OR queue_name = $2)
     AND ($3::text IS NULL OR status = $3)
     AND ($4::text IS NULL OR job_type = $4)
-ORDER BY seq DESC LIMIT $5::bigint
+    AND ($5::text IS NULL OR strpos(error_message, $5) > 0)
+    AND ($6::timestamptz IS NULL OR created_at >= $6)
+    AND ($7::timestamptz IS NULL OR created_at < $7)
+ORDER BY seq DESC LIMIT $8::bigint

@@ -1,1 +1,2 @@
-DELETE FROM portico_event WHERE received_at < ?
+DELETE FROM portico_event
+WHERE seq IN (SELECT seq FROM portico_event WHERE received_at < ? ORDER BY received_at LIMIT ?)

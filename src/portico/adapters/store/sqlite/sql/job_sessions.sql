@@ -1,1 +1,0 @@
-SELECT DISTINCT session FROM portico_job WHERE state = 2 AND session <> ?
