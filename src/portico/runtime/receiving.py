@@ -44,21 +44,22 @@ class ReceivingTrigger(BaseTrigger):
         self._supervise(stack, "event_log", self._log.run)
         stack.push_async_callback(self._cut_off_calls)
 
-    async def _call(self, endpoint: Callable[[], Awaitable[T]]) -> T:
+    async def _call(self, endpoint: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
         """Answer one call; `stop` waits for it up to the grace, then cuts it off.
 
         Raises:
             StoppingError: the trigger is not running, or stopped meanwhile; the job may exist all the same.
+            TimeoutError: it took too long; the same holds.
 
         """
-        call = asyncio.timeout(None)
+        call = asyncio.timeout(timeout_seconds)
         with self._work():
             try:
                 async with call:
                     self._calls.add(call)
                     return await endpoint()
             except TimeoutError:
-                if call.expired():
+                if call.expired() and not self._accepts_work:
                     raise StoppingError(f"'{self._name}' stopped during a call") from None
                 raise
             finally:

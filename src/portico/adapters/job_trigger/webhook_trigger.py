@@ -1,6 +1,5 @@
 """Jobs from HTTP calls."""
 
-import asyncio
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -158,49 +157,45 @@ class WebhookTrigger(SourceReceivingTrigger):
             HTTPException: what the caller is told instead.
 
         """
+        call = request.call
         try:
-            asked_for = await self._admitted(request)
-            job = await self._obtain(request, asked_for)
+            job = await self._obtain(call, request.payload, await self._admitted(request, call))
         except Exception as error:
-            raise await self._told(creation_failure(error), error, request, request.call) from error
-        await self._record_quietly(_event(request.call), outcome_of(job), jobs=[job])
+            raise await self._told(creation_failure(error), error, request, call) from error
+        await self._record_quietly(_event(call), outcome_of(job), jobs=[job])
         if isinstance(job, Job):
             self._counted[id(job)] = job
         return job
 
-    async def _admitted(self, request: WebhookJobRequest) -> JobRequest:
+    async def _admitted(self, request: WebhookJobRequest, call: Call) -> JobRequest:
         """Return what the steps make of a request."""
-        asked_for = self._job_request(request)
+        asked_for = self._job_request(request, call)
         try:
-            if request.payload is not request.call.decoded:
+            if request.payload is not call.decoded:
                 asked_for = await require_json_payload(asked_for)
             return await self._take_in(asked_for)
         except (AuthorizationError, ValidationError) as error:
             raise refusal(error) from error
 
-    async def _obtain(self, request: WebhookJobRequest, asked_for: JobRequest) -> Job:
+    async def _obtain(self, call: Call, payload: dict[str, Any], asked_for: JobRequest) -> Job:
         """Return the job of a request: the first one's, when its key was there before."""
         key = asked_for.metadata.get("idempotency_key")
         if key is None:
-            return await self._create_in_time(request, asked_for)
-        sent = replace(asked_for, payload=request.payload)
+            # the last question: what is refused before takes nothing from the limit
+            await self._take_quota(asked_for.job_type, call)
+            return await self._submit(asked_for)
+        sent = replace(asked_for, payload=payload)
         with self._replays.under_way(key):
             if (known := self._replays.find(key, sent)) is not None:
                 self._count(known)
                 return known
-            job = await self._create_in_time(request, asked_for)
+            await self._take_quota(asked_for.job_type, call)
+            job = await self._submit(asked_for)
         if outcome_of(job) is EventOutcome.DUPLICATE:
-            require_same(job, asked_for, request.payload)
+            require_same(job, asked_for, payload)
         elif isinstance(job, Job):
             self._replays.remember(key, sent, job)
         return job
-
-    async def _create_in_time(self, request: WebhookJobRequest, asked_for: JobRequest) -> Job:
-        # the last question: what is refused before takes nothing from the limit
-        await self._take_quota(request.job_type, request.call)
-        # what is cut off may have happened all the same: the caller repeats it with its key
-        async with asyncio.timeout(self.config.enqueue_timeout_seconds):
-            return await self._submit(asked_for)
 
     @override
     async def _take_quota(self, job_type: str, call: Call) -> None:
@@ -230,7 +225,9 @@ class WebhookTrigger(SourceReceivingTrigger):
         try:
             with self._gate.slot():
                 request = await self._reader.read(http_request, call)
-                return request, await self._call(partial(self._create_job_endpoint, request))
+                # cut off, it may have happened all the same: the caller repeats it with its key
+                seconds = self.config.enqueue_timeout_seconds
+                return request, await self._call(partial(self._create_job_endpoint, request), seconds)
         except Told:
             raise
         except StoppingError as error:
@@ -287,16 +284,14 @@ class WebhookTrigger(SourceReceivingTrigger):
         if isinstance(job, Job) and self._counted.get(id(job)) is not job:
             self._count(job)
 
-    def _job_request(self, request: WebhookJobRequest) -> JobRequest:
-        key = request.idempotency_key
+    def _job_request(self, request: WebhookJobRequest, call: Call) -> JobRequest:
+        key = call.idempotency_key
         return JobRequest(
             job_type=request.job_type,
             payload=request.payload,
             queue_name=request.queue_name,
             priority=request.priority,
-            metadata={}
-            if key is None
-            else {"idempotency_key": self._key(request.job_type, _scoped(key, request.call))},
+            metadata={} if key is None else {"idempotency_key": self._key(request.job_type, _scoped(key, call))},
         )
 
     def _rate_key(self, job_type: str) -> str:
