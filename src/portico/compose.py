@@ -18,7 +18,9 @@ from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
 from portico.ports.job_queue import JobQueueAdapter
 from portico.ports.job_trigger import JobTrigger
+from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.ports.trigger_store import TriggerStore
+from portico.runtime.inbox_pruning import InboxPruning
 from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
 from portico.runtime.service import Service, describe
 from portico.runtime.worker_directory import WorkerDirectory
@@ -80,7 +82,8 @@ def jobs(  # noqa: PLR0913 - the whole application in one call
         ConfigurationError: the URL, a handler or an option cannot be used.
 
     """
-    queue, store, inbox = _open_store(url, clock, dict(queue_options or {}))
+    options = dict(queue_options or {})
+    queue, store, inbox = _open_store(url, clock, options)
     return Jobs(
         url=url,
         queue=queue,
@@ -90,6 +93,7 @@ def jobs(  # noqa: PLR0913 - the whole application in one call
         queues=None if queues is None else tuple(queues),
         has_workers=workers,
         worker_options={"concurrency": concurrency, **(worker_options or {})},
+        retention=options.get("retention", DEFAULT_RETENTION),
         clock=clock,
     )
 
@@ -108,6 +112,7 @@ class Jobs(Service):
         queues: tuple[str, ...] | None,
         has_workers: bool,
         worker_options: Mapping[str, Any],
+        retention: Retention,
         clock: Clock | None,
     ) -> None:
         super().__init__(name="jobs", clock=clock)
@@ -123,6 +128,7 @@ class Jobs(Service):
         self._worker: WorkerManager | None = None
         self._triggers: dict[str, JobTrigger] = {}
         self._directory = WorkerDirectory(store, clock=self._clock)
+        self._inbox_pruning = InboxPruning(inbox, retention.events, clock=self._clock)
         self.creator = JobService(
             job_queue=queue, registry=registry, clock=clock, known_types_only=False, directory=self._directory
         )
@@ -220,6 +226,7 @@ class Jobs(Service):
         if self._has_workers:
             self._worker = self._make_worker()
             await self._begin(stack, self._worker)
+            await self._begin(stack, self._inbox_pruning)
         await self._begin(stack, self._directory)
         for name, trigger in self._triggers.items() if self._has_triggers else ():
             try:

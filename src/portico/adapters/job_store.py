@@ -107,6 +107,8 @@ class KeepingRules:
             value = getattr(self, name)
             if not value >= 0 or (name in _POSITIVE and value == 0):
                 raise ConfigurationError(f"{name} must be positive, not {value!r}")
+        if not isinstance(self.retention, Retention):
+            raise ConfigurationError(f"retention must be a Retention, not {type(self.retention).__name__}")
 
 
 class JobStore(ABC):
