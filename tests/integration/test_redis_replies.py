@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
 from portico.adapters.store.redis.scripts import digest
+from portico.adapters.store.redis.store import RedisStore
 from portico.adapters.store.redis.wire import Wire
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job, JobStatus
@@ -220,6 +221,45 @@ async def test_an_answer_that_is_no_redis_ends_the_connection() -> None:
     wire = Wire(writer, timeout_seconds=5)
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(wire.call("PING"), 5)
+    server.close()
+    await server.wait_closed()
+
+
+async def test_what_is_published_is_no_reply() -> None:
+    async def publish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"PING")
+        writer.write(b"*3\r\n$7\r\nmessage\r\n$4\r\nbell\r\n$5\r\nqueue\r\n*2\r\n$4\r\npong\r\n$0\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(publish, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    heard: list[bytes] = []
+    wire = Wire(writer, timeout_seconds=5, on_message=heard.append)
+    assert await asyncio.wait_for(wire.call("PING"), 5) == [b"pong", b""]
+    assert heard == [b"queue"]
+    await wire.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_call_that_waits_for_a_connection_hears_of_the_close(redis_prefix: str) -> None:
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    store = RedisStore(f"redis://127.0.0.1:{port}/0", prefix=redis_prefix)
+    opening = asyncio.create_task(store.open(store))
+    await asyncio.sleep(0.05)
+    asking = asyncio.create_task(store.command("PING"))
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    with pytest.raises(DatabaseError, match="closed"):
+        await asyncio.wait_for(asking, 5)
     server.close()
     await server.wait_closed()
 

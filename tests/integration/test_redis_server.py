@@ -198,6 +198,7 @@ async def test_a_server_out_of_memory_refuses_new_jobs_and_lets_old_ones_end(tmp
             assert await queue.acknowledge(first.id)
             second = await queue.dequeue("default", timeout=0)
             assert second is not None
+            assert await queue.heartbeat() == frozenset()
             assert await queue.reject(second.id, requeue=False)
             await operator.config_set("maxmemory", "0")
         assert (await queue.enqueue(job())).status is JobStatus.PENDING

@@ -46,7 +46,7 @@ class RedisAddress:
         """Go on at another node of the cluster."""
         self._node = node
 
-    async def connect(self, on_message: Callable[[Any], None] | None = None) -> Wire:
+    async def connect(self, on_message: Callable[[bytes], None] | None = None) -> Wire:
         """Return a new connection, logged in, on its database; within seconds or not at all.
 
         Raises:

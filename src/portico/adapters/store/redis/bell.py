@@ -62,8 +62,8 @@ class Bell:
             wire.call("PING").add_done_callback(_forget)
             self._signals.ring_all()
 
-    def _on_message(self, message: Any) -> None:
-        self._signals.ring([message[2].decode()])
+    def _on_message(self, queue_name: bytes) -> None:
+        self._signals.ring([queue_name.decode()])
 
 
 def _forget(answer: asyncio.Future[Any]) -> None:

@@ -1,5 +1,6 @@
 """What came from outside, on Redis."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -40,7 +41,7 @@ class RedisEventInbox(EventInbox):
     @override
     async def get(self, event_id: UUID) -> InboxEvent | None:
         await self._store.open(self)
-        found = await self._events([event_id.bytes])
+        found = await self._with_bodies(await self._events([event_id.bytes]))
         return found[0] if found else None
 
     @override
@@ -55,17 +56,14 @@ class RedisEventInbox(EventInbox):
         await self._store.open(self)
         below = "+inf" if before is None else await self._below(before)
         events: list[InboxEvent] = []
-        while len(events) < limit:
-            order = await self._page(below)
-            if not order:
-                break
+        while len(events) < limit and (order := await self._page(below)):
             below = f"({order[-1].decode()}"
             events += [
                 event
                 for event in await self._events(order[::2])
                 if trigger in (None, event.trigger) and outcome in (None, event.outcome)
             ]
-        return events[: max(limit, 0)]
+        return await self._with_bodies(events[: max(limit, 0)])
 
     @override
     async def prune(self, *, received_before: datetime) -> int:
@@ -89,10 +87,16 @@ class RedisEventInbox(EventInbox):
         return page
 
     async def _events(self, ids: list[bytes]) -> list[InboxEvent]:
+        """Return the events without their bodies, which may be large."""
         texts = await self._store.command("HMGET", self._store.key("events"), *ids)
+        return [_event(event_id, text) for event_id, text in zip(ids, texts, strict=True) if text is not None]
+
+    async def _with_bodies(self, events: list[InboxEvent]) -> list[InboxEvent]:
+        if not events:
+            return events
+        ids = [event.id.bytes for event in events]
         bodies = await self._store.command("HMGET", self._store.key("event_bodies"), *ids)
-        found = zip(ids, texts, bodies, strict=True)
-        return [_event(event_id, text, body) for event_id, text, body in found if text is not None]
+        return [replace(event, body=body) for event, body in zip(events, bodies, strict=True)]
 
 
 def _text(event: InboxEvent) -> str:
@@ -108,7 +112,7 @@ def _text(event: InboxEvent) -> str:
     return encode(fields, "event")
 
 
-def _event(event_id: bytes, text: bytes, body: bytes | None) -> InboxEvent:
+def _event(event_id: bytes, text: bytes) -> InboxEvent:
     trigger, received_at, outcome, reason, source_id, job_ids, headers = decode(text.decode())
     return InboxEvent(
         id=UUID(bytes=event_id),
@@ -119,5 +123,4 @@ def _event(event_id: bytes, text: bytes, body: bytes | None) -> InboxEvent:
         source_id=source_id,
         job_ids=tuple(UUID(job_id) for job_id in job_ids),
         headers=headers,
-        body=body,
     )

@@ -43,7 +43,7 @@ from portico.utils.logging import get_logger
 Item = TypeVar("Item")
 
 # so many a call, so that no other client waits for more than a few milliseconds
-_AT_ONCE = 500
+_AT_ONCE = 250
 _LOOKED_AT_ONCE = 1000
 
 logger = get_logger(__name__)

@@ -131,7 +131,7 @@ class RedisStore:
         seconds, microsecond = await self.command("TIME")
         return int(seconds) * 1_000_000 + int(microsecond)
 
-    async def new_wire(self, on_message: Callable[[Any], None]) -> Wire:
+    async def new_wire(self, on_message: Callable[[bytes], None]) -> Wire:
         """Return a connection of the caller's own."""
         return await self.address.connect(on_message)
 
@@ -170,13 +170,16 @@ class RedisStore:
 
     async def _connect(self) -> Wire:
         if not self._is_open:
-            message = f"the store on Redis at {self.address.place} is closed"
-            raise DatabaseError(message)
+            raise self._closed()
         # one attempt for all who wait, and a caller that is cancelled takes nobody along
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._new_wire(), name="portico-redis-connect")
             self._connecting.add_done_callback(self._connected)
-        return await asyncio.shield(self._connecting)
+        connecting = self._connecting
+        await asyncio.wait([connecting])
+        if connecting.cancelled():
+            raise self._closed()
+        return connecting.result()
 
     async def _new_wire(self) -> Wire:
         wire = await self.address.connect()
@@ -190,6 +193,9 @@ class RedisStore:
                 raise explained(error, self.address.place) from error
             raise
         return wire
+
+    def _closed(self) -> DatabaseError:
+        return DatabaseError(f"the store on Redis at {self.address.place} is closed")
 
     def _connected(self, connecting: asyncio.Task[Wire]) -> None:
         self._connecting = None

@@ -22,7 +22,7 @@ class Wire(asyncio.Protocol):
     Args:
         writer: the connection's; kept, because it closes the connection when it is forgotten.
         timeout_seconds: how long a reply may take.
-        on_message: gets what comes without having been asked for.
+        on_message: gets what is published on the channels that this connection subscribes.
 
     """
 
@@ -31,7 +31,7 @@ class Wire(asyncio.Protocol):
         writer: asyncio.StreamWriter,
         *,
         timeout_seconds: float,
-        on_message: Callable[[Any], None] | None = None,
+        on_message: Callable[[bytes], None] | None = None,
     ) -> None:
         import hiredis
 
@@ -107,9 +107,10 @@ class Wire(asyncio.Protocol):
                 answer.set_exception(ConnectionResetError(str(exc or "the server hung up")))
 
     def _deliver(self, reply: Any) -> None:
+        if self._on_message is not None and isinstance(reply, list) and reply[0] == b"message":
+            self._on_message(reply[2])
+            return
         if not self._waiting:
-            if self._on_message is not None:
-                self._on_message(reply)
             return
         self._silent_since = self._loop.time()
         answer = self._waiting.popleft()

@@ -1,5 +1,4 @@
 -- Gives back what a claim got whose reply was lost. ARGV: now, repeated, queue, token. Answers how many.
-local AT_ONCE = 500
 local running, recalled = key('running', ARGV[3]), 0
 local places = call('ZRANGE', running, 0, -1)
 for first = 1, #places, AT_ONCE do

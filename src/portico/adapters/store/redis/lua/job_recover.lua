@@ -1,6 +1,5 @@
 -- Gives back what has expired in all queues, and forgets keys whose time is over. ARGV: now, repeated, max_crashes,
 -- message of a crash. Answers how many jobs came back, and whether there is more to do.
-local AT_ONCE = 500
 local recovered, more = 0, 0
 
 local function forget_keys(queue)

@@ -48,9 +48,11 @@ local function release(id, state, run_at)
   wait_again(id, state, has_run and 'retrying' or (state[SCHEDULED_AT] and 'scheduled' or 'pending'), run_at)
 end
 
--- gives back what has expired in a queue, a bounded number at once; returns how many
+-- gives back what has expired in a queue, so many at once; returns how many
+local AT_ONCE = 250
+
 local function expire(queue, max_crashes, message)
-  local places = call('ZRANGE', key('running', queue), '-inf', now, 'BYSCORE', 'LIMIT', 0, 500)
+  local places = call('ZRANGE', key('running', queue), '-inf', now, 'BYSCORE', 'LIMIT', 0, AT_ONCE)
   local ids = {}
   for i, place in ipairs(places) do ids[i] = id_of(place) end
   for i, state in ipairs(load_states(ids)) do
