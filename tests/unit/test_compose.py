@@ -148,6 +148,28 @@ async def test_the_workers_serve_default_and_every_queue_that_something_names() 
     assert composed(queues=["only"]).queue_names == ("only",)
 
 
+async def test_an_application_without_workers_can_be_made_to_do_nothing_but_work() -> None:
+    jobs = compose.jobs(
+        "memory://", handlers=[write_note], workers=False, concurrency=7, worker_options={"processes": 3}
+    )
+    trigger = BareTrigger()
+    jobs.add(trigger)
+    assert (jobs.has_workers, jobs.processes) == (False, 3)
+    jobs.only_work(queues=["notes"])
+
+    with capture_logs() as logs:
+        async with jobs:
+            created = await jobs.creator.create_job("note.write", {"text": "x"}, "notes")
+            while (found := await jobs.creator.get_job(created.id)) and not found.status.is_final:
+                await asyncio.sleep(0.001)
+            assert not trigger.is_running
+
+    assert found is not None
+    assert found.status is JobStatus.COMPLETED
+    assert (jobs.has_workers, jobs.queue_names) == (True, ("notes",))
+    assert "worker_processes_ignored" not in [entry["event"] for entry in logs]
+
+
 async def test_a_job_for_a_queue_that_nobody_serves_is_warned_about_once() -> None:
     async with composed() as jobs:
         with capture_logs() as logs:

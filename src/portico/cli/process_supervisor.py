@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 
 from portico.cli.exits import ExitCode
@@ -48,7 +48,12 @@ class ProcessSupervisor:
         failures = 0
         while not stop.has_begun():
             began = time.monotonic()
-            exit_code = await self._run_one(number, stop)
+            try:
+                exit_code = await self._run_one(number, stop)
+            except OSError as error:
+                # no memory, too many processes: that may pass
+                logger.error("worker_process_not_started", process=number, error=str(error))  # noqa: TRY400 - the system's no needs no trace
+                exit_code = ExitCode.FAILED
             if stop.has_begun():
                 return
             if exit_code in _HOPELESS:
@@ -91,9 +96,10 @@ class ProcessSupervisor:
 
 
 @contextmanager
-def when_supervisor_dies(call: Callable[[], None], environment: Mapping[str, str]) -> Iterator[None]:
+def when_supervisor_dies(call: Callable[[], None], environment: MutableMapping[str, str]) -> Iterator[None]:
     """Call once the supervisor of this process is gone, if it has one."""
-    if _SUPERVISED not in environment:
+    # taken out: processes that a handler starts are not the supervisor's
+    if environment.pop(_SUPERVISED, None) is None:
         yield
         return
     loop = asyncio.get_running_loop()

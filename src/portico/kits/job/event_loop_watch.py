@@ -82,7 +82,7 @@ class EventLoopWatch:
         blocked, next_warning = 0.0, FIRST_WARNING_SECONDS
         while True:
             blocked += self._wait(_INTERVAL_SECONDS)
-            if self._has_answered or self._is_stopped:
+            if self._has_answered or self._is_stopped or self._loop.is_closed():
                 return
             if blocked >= next_warning:
                 self._warn(blocked)

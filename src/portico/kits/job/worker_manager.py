@@ -37,6 +37,7 @@ logger = get_logger(__name__)
 _IDLE_SECONDS = 1.0
 _UNSTARTED_SECONDS = 1.0
 _CANCEL_SECONDS = 5.0
+_MAX_CLAIM = 500
 _LEFT_BEHIND: Mapping[RunPhase, str] = MappingProxyType(
     {
         RunPhase.CLAIMED: "job_left_unanswered",
@@ -207,14 +208,14 @@ class WorkerManager(Service):
         """Claim what there is room for; True when the queues have no more."""
         claimed = 0
         for queue_name in self._queue_names:
-            room = self._room
-            if room <= 0:
+            limit = min(self._room, _MAX_CLAIM)
+            if limit <= 0:
                 return False
-            jobs = await self._queue.dequeue_many(queue_name, room, timeout=0)
+            jobs = await self._queue.dequeue_many(queue_name, limit, timeout=0)
             claimed += len(jobs)
             if jobs:
                 self._begin(jobs)
-            if len(jobs) >= room:
+            if len(jobs) >= limit:
                 return False
         if not claimed:
             self._upkeep.woken_for_nothing.set()

@@ -361,3 +361,22 @@ async def test_a_job_that_another_worker_on_the_same_adapter_claims_is_left_to_i
 
     assert [job.id for job in second.running_jobs] == [created.id]
     assert (running, most) == (1, 1)
+
+
+async def test_many_jobs_are_claimed_in_portions(start_worker: StartWorker, clock: FakeClock) -> None:
+    class Noting(MemoryJobQueueAdapter):
+        most = 0
+
+        @override
+        async def dequeue_many(self, queue_name: str, limit: int, timeout: float = 30) -> list[Job]:
+            self.most = max(self.most, limit)
+            return await super().dequeue_many(queue_name, limit, timeout)
+
+    queue = Noting(clock=clock)
+    service = JobService(queue, clock=clock)
+    await _create(service, 1_500)
+    await start_worker(noop, job_queue=queue, concurrency=1_000)
+    for _ in range(5):
+        await clock.settle()
+
+    assert (queue.most, await _counts(service)) == (500, (0, 0, 1_500))

@@ -404,11 +404,26 @@ async def test_a_worker_cannot_be_stopped_by_a_job_it_would_wait_for(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"concurrency": 0}, {"queues": []}, {"queues": "default"}, {"grace_seconds": -1}, {"handler_timeout_seconds": 0}],
+    [
+        {"concurrency": 0},
+        {"processes": 0},
+        {"queues": []},
+        {"queues": "default"},
+        {"grace_seconds": -1},
+        {"handler_timeout_seconds": 0},
+    ],
 )
 async def test_options_that_make_no_sense_are_refused(queue: MemoryJobQueueAdapter, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         WorkerManager(queue, [noop], **wrong)
+
+
+async def test_a_manager_says_that_it_is_one_process_where_more_were_asked_for(
+    start_worker: StartWorker, logs: list[Any]
+) -> None:
+    await start_worker(noop, processes=2)
+
+    assert [entry["processes"] for entry in logs if entry["event"] == "worker_processes_ignored"] == [2]
 
 
 async def test_starting_and_stopping_in_any_order_leaves_nothing_behind(

@@ -304,3 +304,24 @@ def test_a_loop_that_ends_without_a_stop_gives_the_jobs_back(queue: MemoryJobQue
     created = asyncio.run(program())
 
     assert asyncio.run(_status(service, created)) is JobStatus.PENDING
+
+
+def test_a_loop_that_ends_without_a_stop_gives_back_what_was_claimed_ahead(
+    queue: MemoryJobQueueAdapter, service: JobService
+) -> None:
+    @job("either")
+    async def either(is_endless: bool) -> None:  # noqa: FBT001 - a member of the payload
+        if is_endless:
+            await asyncio.Event().wait()
+
+    async def program() -> list[Job]:
+        worker = WorkerManager(queue, [either], concurrency=1)
+        await worker.start()
+        for is_endless in (False, False, True, True, True):
+            await service.create_job("either", {"is_endless": is_endless})
+        await until(lambda: len(worker.running_jobs) == 3)
+        return await service.list_jobs(limit=3)
+
+    created = asyncio.run(program())
+
+    assert [asyncio.run(_status(service, each)) for each in created] == [JobStatus.PENDING] * 3

@@ -1,7 +1,7 @@
 """Jobs in the memory of this process."""
 
 import itertools
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -44,7 +44,8 @@ class MemoryJobs(JobStore):
         self._keys = HeldKeys(rules.idempotency_seconds)
         self._running: dict[UUID, Entry] = {}
         self._next_lease_end = _NEVER
-        self._ended: defaultdict[JobStatus, deque[tuple[Entry, int]]] = defaultdict(deque)
+        # by status, in the order in which they ended
+        self._ended: defaultdict[JobStatus, dict[UUID, Entry]] = defaultdict(dict)
         self._paused: set[str] = set()
         self._seq = itertools.count(1)
         self._tokens = itertools.count(1)
@@ -147,7 +148,7 @@ class MemoryJobs(JobStore):
     @override
     async def prune_ended(self, statuses: frozenset[JobStatus], ended_before: datetime) -> int:
         now = self._clock.now()
-        over = [entry for status in statuses for entry in self._take_ended(self._ended[status], ended_before)]
+        over = [entry for status in statuses for entry in self._ended_before(status, ended_before)]
         for entry in over:
             self._forget(entry, now)
         return len(over)
@@ -173,6 +174,7 @@ class MemoryJobs(JobStore):
         if (other := self._keys.unique_holder(entry)) is not None:
             raise unique_key_taken(job_id, other.job.id)
         self._keys.hold_unique(entry)
+        del self._ended[entry.job.status][job_id]
         self._put_back(entry, job_lifecycle.revived(entry.job), self._clock.now())
         return True
 
@@ -257,28 +259,22 @@ class MemoryJobs(JobStore):
     def _finish(self, entry: Entry, job: Job) -> None:
         entry.job = job
         entry.place += 1
-        self._ended[job.status].append((entry, entry.place))
+        self._ended[job.status][job.id] = entry
         entry.token = None
         entry.is_to_abort = False
         self._running.pop(job.id, None)
         self._keys.free_unique(entry)
 
-    def _take_ended(self, ended: deque[tuple[Entry, int]], before: datetime) -> Iterator[Entry]:
-        """Take some entries that ended before the moment; they stand in the order in which they ended."""
-        for _ in range(_LARGEST_PRUNING):
-            if not ended:
+    def _ended_before(self, status: JobStatus, moment: datetime) -> Iterator[Entry]:
+        for entry in itertools.islice(self._ended[status].values(), _LARGEST_PRUNING):
+            ended_at = entry.job.completed_at or entry.job.failed_at
+            if ended_at is None or ended_at >= moment:
                 return
-            entry, place = ended[0]
-            # one that was deleted or asked for again is somewhere else, or nowhere
-            if entry.place == place:
-                ended_at = entry.job.completed_at or entry.job.failed_at
-                if ended_at is None or ended_at >= before:
-                    return
-                yield entry
-            ended.popleft()
+            yield entry
 
     def _forget(self, entry: Entry, now: datetime) -> None:
         del self._entries[entry.job.id]
+        self._ended[entry.job.status].pop(entry.job.id, None)
         entry.place += 1
         self._keys.outlive(entry, now)
 
