@@ -8,9 +8,12 @@ from typing_extensions import override
 from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
 from portico.testing import FakeClock
 from portico.testing.contracts import JobQueueContract
+from portico.testing.contracts.queue_suite.retention import SHORT_RETENTION
 
 
 class TestRedisQueue(JobQueueContract):
+    retention = SHORT_RETENTION
+
     @pytest.fixture(autouse=True)
     def place(self, redis_url: str, redis_prefix: str) -> None:
         self.url, self.prefix = redis_url, redis_prefix
@@ -18,7 +21,7 @@ class TestRedisQueue(JobQueueContract):
 
     @override
     def make_queue(self) -> RedisJobQueueAdapter:
-        return RedisJobQueueAdapter(self.url, prefix=self.prefix, clock=self.clock)
+        return RedisJobQueueAdapter(self.url, prefix=self.prefix, clock=self.clock, retention=SHORT_RETENTION)
 
     @override
     def make_second_queue(self) -> RedisJobQueueAdapter:

@@ -10,8 +10,6 @@ import pytest
 from redis.asyncio import Redis
 
 from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
-from portico.adapters.job_store import KeepingRules
-from portico.adapters.store.redis.jobs import RedisJobs
 from portico.adapters.store.redis.rate_limiter import RedisRateLimiter
 from portico.adapters.store.redis.store import RedisStore
 from portico.exceptions import ConfigurationError
@@ -97,30 +95,6 @@ async def test_more_expired_leases_than_one_call_takes_come_back(redis_url: str,
     assert await queue.requeue_expired() == 1500
     assert await queue.requeue_expired() == 0
     assert (await queue.get_queue_stats("queue-1")).pending_count == 501
-    await queue.close()
-
-
-async def test_what_ended_long_ago_can_be_pruned_and_its_key_stays_held(redis_url: str, redis_prefix: str) -> None:
-    clock = FakeClock(START)
-    jobs = RedisJobs(RedisStore(redis_url, prefix=redis_prefix, clock=clock), KeepingRules(idempotency_seconds=1000))
-    queue = RedisJobQueueAdapter(redis_url, prefix=redis_prefix, clock=clock, idempotency_seconds=1000)
-    await jobs.open()
-    first = await queue.enqueue(job(metadata={"idempotency_key": "k"}))
-    cancelled, waiting = await queue.enqueue_many([job(), job(priority=-1)])
-    assert await queue.dequeue("default", timeout=0) is not None
-    await queue.acknowledge(first.id)
-    await queue.cancel_job(cancelled.id)
-    await clock.advance(100)
-    assert await jobs.prune(ended_before=clock.now() - timedelta(seconds=100)) == 0
-    assert await jobs.prune(ended_before=clock.now()) == 2
-    assert [each.id for each in await queue.list_jobs()] == [waiting.id]
-    stats = await queue.get_queue_stats("default")
-    assert (stats.pending_count, stats.completed_count, stats.failed_count) == (1, 0, 0)
-    again = await queue.enqueue(job(metadata={"idempotency_key": "k"}))
-    assert (again.id, again.status, again.is_duplicate) == (first.id, JobStatus.COMPLETED, True)
-    await clock.advance(901)
-    assert not (await queue.enqueue(job(metadata={"idempotency_key": "k"}))).is_duplicate
-    await jobs.close()
     await queue.close()
 
 

@@ -2,13 +2,14 @@
 
 from typing_extensions import override
 
-from portico.adapters.job_store import KeepingRules
+from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
 from portico.adapters.store.redis.jobs import RedisJobs
 from portico.adapters.store.redis.store import Durability, RedisStore
 from portico.adapters.stored_queue import STORE_CAPABILITIES, StoredJobQueue
 from portico.ports.clock import Clock
 from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
 from portico.ports.job_queue import QueueCapability
+from portico.ports.retention import DEFAULT_RETENTION, Retention
 
 
 class RedisJobQueueAdapter(StoredJobQueue):
@@ -27,6 +28,8 @@ class RedisJobQueueAdapter(StoredJobQueue):
         max_crashes: how many crashed runs of one job are forgiven.
         prefix: what all keys start with; queues under different prefixes know nothing of each other.
         clock: the store's clock, for tests; by default the server's own.
+        max_payload_bytes: how long a payload may be as JSON.
+        retention: how long finished jobs are kept; workers forget them by the minute.
 
     """
 
@@ -41,9 +44,15 @@ class RedisJobQueueAdapter(StoredJobQueue):
         max_crashes: int = DEFAULT_MAX_CRASHES,
         prefix: str = "portico",
         clock: Clock | None = None,
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         rules = KeepingRules(
-            lease_seconds=lease_seconds, idempotency_seconds=idempotency_seconds, max_crashes=max_crashes
+            lease_seconds=lease_seconds,
+            idempotency_seconds=idempotency_seconds,
+            max_crashes=max_crashes,
+            max_payload_bytes=max_payload_bytes,
+            retention=retention,
         )
         self._store = RedisStore(
             url, prefix=prefix, durability=durability, require_durable=require_durable, clock=clock

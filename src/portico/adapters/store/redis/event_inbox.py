@@ -1,5 +1,6 @@
 """What came from outside, on Redis."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -8,11 +9,14 @@ from typing_extensions import override
 
 from portico.adapters.store.redis.records import microseconds, moment
 from portico.adapters.store.redis.store import RedisStore
+from portico.adapters.store.redis.wire import Argument
 from portico.exceptions import ResourceNotFoundError
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.runtime.documents import decode, encode, storable
 
 _AT_ONCE = 500
+# their bodies may be large
+_RECORDED_AT_ONCE = 50
 
 
 class RedisEventInbox(EventInbox):
@@ -31,12 +35,15 @@ class RedisEventInbox(EventInbox):
 
     @override
     async def record(self, event: InboxEvent) -> None:
-        text, has_body = _text(event), "0" if event.body is None else "1"
-        time = microseconds(event.received_at)
+        await self.record_many([event])
+
+    @override
+    async def record_many(self, events: Sequence[InboxEvent]) -> None:
+        records = [_record(event) for event in events]
         await self._store.open(self)
-        await self._store.run(
-            "event_record", event.id.bytes, text, time, has_body, event.body or b"", is_repeatable=True
-        )
+        for start in range(0, len(records), _RECORDED_AT_ONCE):
+            parts = [part for record in records[start : start + _RECORDED_AT_ONCE] for part in record]
+            await self._store.run("event_record", *parts, is_repeatable=True)
 
     @override
     async def get(self, event_id: UUID) -> InboxEvent | None:
@@ -97,6 +104,11 @@ class RedisEventInbox(EventInbox):
         ids = [event.id.bytes for event in events]
         bodies = await self._store.command("HMGET", self._store.key("event_bodies"), *ids)
         return [replace(event, body=body) for event, body in zip(events, bodies, strict=True)]
+
+
+def _record(event: InboxEvent) -> tuple[Argument, ...]:
+    has_body = "0" if event.body is None else "1"
+    return (event.id.bytes, _text(event), microseconds(event.received_at), has_body, event.body or b"")
 
 
 def _text(event: InboxEvent) -> str:

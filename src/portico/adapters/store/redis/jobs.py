@@ -35,7 +35,7 @@ from portico.adapters.store.redis.single_calls import SingleCalls
 from portico.adapters.store.redis.store import RedisStore
 from portico.adapters.store.redis.wire import Argument
 from portico.exceptions import PorticoError
-from portico.ports.job import Job, QueueStats
+from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_lifecycle import CANCELLED_MESSAGE, CRASHED_MESSAGE
 from portico.runtime.documents import encode
 from portico.utils.logging import get_logger
@@ -149,11 +149,13 @@ class RedisJobs(JobStore):
             self._ring_unheard()
         return recovered
 
-    async def prune(self, *, ended_before: datetime, limit: int = _AT_ONCE) -> int:
-        """Delete up to `limit` jobs that ended before then, and return how many; their idempotency keys stay held."""
-        time = microseconds(ended_before)
-        pruned = await self._store.run("job_prune", self._held_for, time, min(limit, _AT_ONCE), is_repeatable=True)
-        return int(pruned)
+    @override
+    async def prune_ended(self, statuses: frozenset[JobStatus], ended_before: datetime) -> int:
+        deleted = 0
+        arguments = (self._held_for, microseconds(ended_before), *(status.value for status in statuses))
+        while count := await self._store.run("job_prune", *arguments, is_repeatable=True):
+            deleted += count
+        return deleted
 
     @override
     async def request_abort(self, job_id: UUID) -> bool:
@@ -195,7 +197,7 @@ class RedisJobs(JobStore):
         jobs: list[Job] = []
         while below is not None and len(jobs) < which.limit:
             wanted = min(which.limit - len(jobs), _AT_ONCE)
-            narrowing = (which.queue_name or "", status, which.job_type or "")
+            narrowing = (which.queue_name or "", status, which.job_type or "", which.error_contains or "")
             below, *found = await self._store.run(
                 "job_list", below, _LOOKED_AT_ONCE, wanted, *narrowing, is_repeatable=True
             )

@@ -3,8 +3,7 @@
 from typing_extensions import override
 
 from portico.adapters.store.redis.store import RedisStore
-from portico.exceptions import ConfigurationError
-from portico.ports.rate_limiter import RateDecision, RateLimiter
+from portico.ports.rate_limiter import RateDecision, RateLimiter, require_limit
 
 _SECOND = 1_000_000
 
@@ -15,15 +14,13 @@ class RedisRateLimiter(RateLimiter):
     def __init__(self, store: RedisStore) -> None:
         self._store = store
 
+    @override
     async def close(self) -> None:
-        """Leave the store; a second call does nothing."""
         await self._store.close(self)
 
     @override
     async def acquire(self, key: str, limit: int, window_seconds: float) -> RateDecision:
-        if limit < 1 or not window_seconds > 0:
-            message = f"a rate limit needs a positive limit and window, not {limit} in {window_seconds} s"
-            raise ConfigurationError(message)
+        require_limit(limit, window_seconds)
         await self._store.open(self)
         window = round(window_seconds * _SECOND)
         allowed, remaining, wait = await self._store.run("rate_acquire", key, limit, window)
