@@ -6,10 +6,12 @@ from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
 from portico.adapters.store.postgres.address import SCHEMES as POSTGRESQL_SCHEMES
 from portico.adapters.store.postgres.event_inbox import PostgresEventInbox
 from portico.adapters.store.postgres.jobs import PostgresJobs
+from portico.adapters.store.postgres.rate_limiter import PostgresRateLimiter
 from portico.adapters.store.postgres.store import PostgresStore
 from portico.adapters.store.postgres.trigger_store import PostgresTriggerStore
 from portico.adapters.store.sqlite.event_inbox import SqliteEventInbox
 from portico.adapters.store.sqlite.jobs import SqliteJobs
+from portico.adapters.store.sqlite.rate_limiter import SqliteRateLimiter
 from portico.adapters.store.sqlite.schema import Durability
 from portico.adapters.store.sqlite.store import SqliteStore
 from portico.adapters.store.sqlite.trigger_store import SqliteTriggerStore
@@ -20,6 +22,7 @@ from portico.ports.event_inbox import EventInbox
 from portico.ports.job import Job
 from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
 from portico.ports.job_queue import QueueCapability
+from portico.ports.rate_limiter import RateLimiter
 from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.clock import SystemClock
@@ -126,6 +129,12 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
         if isinstance(self._store, PostgresStore):
             return PostgresEventInbox(self._store)
         return SqliteEventInbox(self._store)
+
+    def rate_limiter(self) -> RateLimiter:
+        """Return a rate limiter in the same database; its limits hold among all who use it."""
+        if isinstance(self._store, PostgresStore):
+            return PostgresRateLimiter(self._store)
+        return SqliteRateLimiter(self._store, clock=self._clock)
 
 
 def _sqlite_path(url: str) -> str:

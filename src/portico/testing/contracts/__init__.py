@@ -8,6 +8,8 @@ _HOMES = {
     "EventInboxContract": "event_inbox",
     "JobQueueContract": "job_queue",
     "JobTriggerContract": "job_trigger",
+    "RateLimiterContract": "rate_limiter",
+    "SharedRateLimiterContract": "rate_limiter",
     "TriggerStoreContract": "trigger_store",
 }
 

@@ -4,9 +4,8 @@ from collections import deque
 
 from typing_extensions import override
 
-from portico.exceptions import ConfigurationError
 from portico.ports.clock import Clock
-from portico.ports.rate_limiter import RateDecision, RateLimiter
+from portico.ports.rate_limiter import RateDecision, RateLimiter, require_limit
 from portico.runtime.clock import SystemClock
 
 # how many keys may gather before those that are free again are looked for
@@ -24,10 +23,7 @@ class MemoryRateLimiter(RateLimiter):
 
     @override
     async def acquire(self, key: str, limit: int, window_seconds: float) -> RateDecision:
-        if limit < 1 or not window_seconds > 0:
-            raise ConfigurationError(
-                f"a rate limit needs a positive limit and window, not {limit} in {window_seconds} s"
-            )
+        require_limit(limit, window_seconds)
         now = self._clock.monotonic()
         taken = self._free_at.setdefault(key, deque())
         _drop_past(taken, now)

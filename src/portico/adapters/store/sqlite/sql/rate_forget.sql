@@ -1,0 +1,1 @@
+DELETE FROM portico_rate_use WHERE free_at <= ?
