@@ -1,6 +1,5 @@
 """The part of a webhook trigger that takes other people's deliveries."""
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from portico.adapters.http.sources.routes import SourceRoutes
 from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.webhook_signature.secrets import SecretUnavailableError
-from portico.adapters.webhook_signature.signed_request import SignatureError
+from portico.adapters.webhook_signature.signed_request import HeaderFields, SignatureError
 from portico.exceptions import ValidationError
 from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job
@@ -136,7 +135,9 @@ class SourceReceivingTrigger(ReceivingTrigger):
                 read = await self._read(routes.reader, http_request, call)
                 if isinstance(read, Response):
                     return read
-                return await self._call(partial(self._take_deliveries, routes, read, call))
+                # cut off, it may have happened all the same: it is delivered again under the same key
+                seconds = self.config.enqueue_timeout_seconds
+                return await self._call(partial(self._take_deliveries, routes, read, call), seconds)
         except StoppingError as error:
             raise not_running() from error
         except Exception as error:
@@ -148,13 +149,14 @@ class SourceReceivingTrigger(ReceivingTrigger):
         head = self._gate.head_of(http_request)
         await self._gate.check(http_request, head)
         body = await reader.body_of(http_request)
-        key = await reader.verified(http_request, body, self._clock.now())
+        fields = HeaderFields(http_request.scope["headers"])
+        key = await reader.verified(http_request, fields, body, self._clock.now())
         call.is_stranger = False
         call.body = body
         kept = kept_headers(head, http_request.scope["path"])
         # its user names this field, and may name it anything
         call.headers = {**kept, **dict.fromkeys(kept.keys() & {reader.source.scheme.signature_header}, _REDACTED)}
-        return await reader.deliveries(http_request, body, key)
+        return await reader.deliveries(http_request, fields, body, key)
 
     async def _take_deliveries(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Response:
         asked = [one for mapped in read if (one := await self._asked_for(routes, mapped, call, is_only=len(read) == 1))]
@@ -214,9 +216,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
         # the last question: what is refused before takes nothing from the limit
         for one in asked:
             await self._take_quota(one.request.job_type, call)
-        # what is cut off may have happened all the same: it is delivered again under the same key
-        async with asyncio.timeout(self.config.enqueue_timeout_seconds):
-            return await self._submit_many([one.request for one in asked])
+        return await self._submit_many([one.request for one in asked])
 
     async def _ignore(self, delivery: Delivery, reason: str, call: Call) -> None:
         self._last_event_at = self._clock.now()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 from portico.exceptions import AuthenticationError
@@ -32,9 +33,8 @@ class HeaderFields:
             SignatureError: it is there twice, is empty, or is not visible ASCII.
 
         """
-        wanted = name.encode()
-        values = [value for field_name, value in self.fields if field_name == wanted]
-        if not values:
+        values = self._by_name.get(name.encode())
+        if values is None:
             return None
         if len(values) > 1:
             raise SignatureError("header_repeated")
@@ -56,8 +56,14 @@ class HeaderFields:
 
     def holds(self, name: str) -> bool:
         """Tell whether the field is there, well-formed or not."""
-        wanted = name.encode()
-        return any(field_name == wanted for field_name, _ in self.fields)
+        return name.encode() in self._by_name
+
+    @cached_property
+    def _by_name(self) -> dict[bytes, list[bytes]]:
+        by_name: dict[bytes, list[bytes]] = {}
+        for name, value in self.fields:
+            by_name.setdefault(name, []).append(value)
+        return by_name
 
 
 @dataclass(frozen=True, kw_only=True)

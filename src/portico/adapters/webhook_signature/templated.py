@@ -79,10 +79,10 @@ class TemplatedSignature(SignatureScheme):
 
     @override
     def verify(self, request: SignedRequest, keys: Sequence[Key], now: datetime) -> Key:
-        presented = self._presented(request)
+        presented = self.layout.read(request.headers.required(self.header), self.encoding)
         values = {"id": self._identifier(request)}
         if self.has_timestamp:
-            values["timestamp"] = presented.timestamp or ""
+            values["timestamp"] = self._timestamp(request, presented)
             require_fresh(values["timestamp"], now, self.tolerance_seconds, per_second=self.timestamp_per_second)
         return matching_key(keys, self._message(request, values), presented.signatures)
 
@@ -96,11 +96,10 @@ class TemplatedSignature(SignatureScheme):
             headers[self.timestamp_header] = timestamp
         return SignedParts(body=request.body, headers=headers)
 
-    def _presented(self, request: SignedRequest) -> Presented:
-        presented = self.layout.read(request.headers.required(self.header), self.encoding)
+    def _timestamp(self, request: SignedRequest, presented: Presented) -> str:
         if self.timestamp_header is None:
-            return presented
-        return replace(presented, timestamp=request.headers.required(self.timestamp_header))
+            return presented.timestamp or ""
+        return request.headers.required(self.timestamp_header)
 
     def _identifier(self, request: SignedRequest) -> str:
         if self.id_header is None:

@@ -1,9 +1,11 @@
 """What the body of a delivery says, once it is known whose it is."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from email.message import Message
 from enum import Enum
-from typing import Any, NoReturn
+from functools import lru_cache
+from typing import Any, NoReturn, Self
 from urllib.parse import parse_qsl
 
 from portico.adapters.http.job_request import decode_body
@@ -28,15 +30,27 @@ class BodyFormat(Enum):
     """JSON where it is declared, else text."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class MediaType:
     """What a Content-Type says."""
 
-    def __init__(self, declared: str | None) -> None:
-        self.is_declared = declared is not None
+    name: str
+    charset: str = "utf-8"
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def of(cls, declared: str | None) -> Self:
+        """Return what is declared; nothing has the name ''."""
+        if not declared:
+            return cls(name="")
         message = Message()
-        message["Content-Type"] = declared or ""
-        self.name = message.get_content_type() if declared else ""
-        self.charset = str(message.get_param("charset", "utf-8")).lower()
+        message["Content-Type"] = declared
+        return cls(name=message.get_content_type(), charset=str(message.get_param("charset", "utf-8")).lower())
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether anything is said."""
+        return self.name != ""
 
     @property
     def is_form(self) -> bool:

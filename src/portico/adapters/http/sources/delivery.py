@@ -4,6 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from typing_extensions import override
@@ -26,10 +27,14 @@ class Delivery:
     """What identifies it at the provider; the same when it is delivered again."""
     data: Any = field(repr=False)
     """The decoded body, or one of the events in it where the provider sends several at once."""
-    headers: Mapping[str, str] = field(repr=False)
-    """By lower-case name; unsigned by nearly all providers."""
     body: bytes = field(repr=False)
     """As it was sent."""
+    fields: HeaderFields = field(repr=False)
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields by lower-case name; unsigned by nearly all providers."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.fields.fields}
 
 
 @dataclass(frozen=True, kw_only=True)

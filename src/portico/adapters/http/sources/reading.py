@@ -56,7 +56,7 @@ class SourceReader:
         """
         return await read_body(request, max_bytes=self._max_body_bytes, timeout_seconds=self._body_timeout_seconds)
 
-    async def verified(self, request: Request, body: bytes, now: datetime) -> Key:
+    async def verified(self, request: Request, headers: HeaderFields, body: bytes, now: datetime) -> Key:
         """Return the key that signed the request.
 
         Raises:
@@ -67,7 +67,7 @@ class SourceReader:
         keys = await self.source.keyring.keys()
         signed = SignedRequest(
             body=body,
-            headers=_fields(request),
+            headers=headers,
             method=request.method,
             public_url=self.source.public_url or "",
             query=request.scope["query_string"].decode("latin-1"),
@@ -76,7 +76,9 @@ class SourceReader:
             return self.source.scheme.verify(signed, keys, now)
         return await asyncio.to_thread(self.source.scheme.verify, signed, keys, now)
 
-    async def deliveries(self, request: Request, body: bytes, key: Key) -> Sequence[Mapped] | Response:
+    async def deliveries(
+        self, request: Request, headers: HeaderFields, body: bytes, key: Key
+    ) -> Sequence[Mapped] | Response:
         """Return what was delivered, or the answer to a question of the provider's.
 
         Raises:
@@ -85,8 +87,7 @@ class SourceReader:
             SignatureError: a header field that identifies it is there twice or malformed.
 
         """
-        headers = _fields(request)
-        data = await self._data(headers, body, MediaType(request.headers.get("content-type") or None))
+        data = await self._data(headers, body, MediaType.of(request.headers.get("content-type")))
         if self._provider.handshake is not None and (answer := self._provider.handshake(data, key)) is not None:
             return answer
         return [
@@ -127,8 +128,8 @@ class SourceReader:
             event=event,
             delivery_id=delivery_id if delivery_id is not None else identity,
             data=received.data,
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in received.headers.fields},
             body=received.body,
+            fields=received.headers,
         )
         return Mapped(delivery=delivery, mapping=self._mapping_of(event, received), identity=identity)
 
@@ -156,7 +157,3 @@ def payload_of(mapping: JobMapping, source: WebhookSource, delivery: Delivery) -
         message = f"payload of the webhook source '{source.name}' must return a dict, not {type(payload).__name__}"
         raise TypeError(message)
     return payload
-
-
-def _fields(request: Request) -> HeaderFields:
-    return HeaderFields(request.scope["headers"])

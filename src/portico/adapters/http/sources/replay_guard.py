@@ -21,6 +21,7 @@ class ReplayGuard:
     def __init__(self, source: WebhookSource) -> None:
         self._is_on = source.replay_guard == "log" and not source.described_provider.signs_delivery_id
         self._ids: OrderedDict[bytes, str] = OrderedDict()
+        """By the hash of a body its first id, or '' once it was said that there is another."""
 
     def notice(self, delivery: Delivery, trigger: str) -> None:
         """Remember a delivery, and log one whose body was there before under another id."""
@@ -28,7 +29,9 @@ class ReplayGuard:
             return
         body_hash = hashlib.sha256(delivery.body).digest()
         first_id = self._ids.setdefault(body_hash, delivery.delivery_id)
-        if first_id != delivery.delivery_id:
+        if first_id and first_id != delivery.delivery_id:
+            # once: whoever recorded one delivery could else fill the log
+            self._ids[body_hash] = ""
             logger.warning("webhook_body_repeated", trigger=trigger, source=delivery.source)
         if len(self._ids) > _REMEMBERED:
             self._ids.popitem(last=False)

@@ -280,12 +280,13 @@ async def test_an_identity_may_be_elsewhere(dedup: str, jobs: int) -> None:
 
 
 async def test_equal_bodies_under_new_ids_are_logged_or_dropped() -> None:
-    for guard, jobs, lines in (("off", 2, 0), ("log", 2, 1), ("drop", 1, 0)):
+    for guard, jobs, lines in (("off", 3, 0), ("log", 3, 1), ("drop", 1, 0)):
         async with receiving(source("github", replay_guard=guard)) as receiver:
             with capture_logs() as logs:
                 await receiver.receive(signed("github", delivery_id="d1"))
                 await receiver.receive(signed("github", delivery_id="d1"))
                 await receiver.receive(signed("github", delivery_id="d2"))
+                await receiver.receive(signed("github", delivery_id="d3"))
 
         assert len(receiver.jobs) == jobs
         assert [line["event"] for line in logs].count("webhook_body_repeated") == lines
