@@ -18,6 +18,7 @@ from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
 from portico.ports.job_queue import JobQueueAdapter
 from portico.ports.job_trigger import JobTrigger
+from portico.ports.rate_limiter import RateLimiter
 from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.inbox_pruning import InboxPruning
@@ -50,6 +51,13 @@ class _TakesState(Protocol):
     def name(self) -> str: ...
 
     def use(self, *, name: str | None, store: TriggerStore, inbox: EventInbox) -> None: ...
+
+
+@runtime_checkable
+class _LimitsRates(Protocol):
+    """A trigger that counts requests."""
+
+    def use_rate_limiter(self, limiter: RateLimiter) -> None: ...
 
 
 def jobs(  # noqa: PLR0913 - the whole application in one call
@@ -128,6 +136,7 @@ class Jobs(Service):
         self._worker: WorkerManager | None = None
         self._triggers: dict[str, JobTrigger] = {}
         self._directory = WorkerDirectory(store, clock=self._clock)
+        self._rate_limiter = _rate_limiter_of(queue)
         self._inbox_pruning = InboxPruning(inbox, retention.events, clock=self._clock)
         self.creator = JobService(
             job_queue=queue, registry=registry, clock=clock, known_types_only=False, directory=self._directory
@@ -190,6 +199,8 @@ class Jobs(Service):
             )
         if isinstance(trigger, _TakesState):
             trigger.use(name=called, store=self.store, inbox=self.inbox)
+        if self._rate_limiter is not None and isinstance(trigger, _LimitsRates):
+            trigger.use_rate_limiter(self._rate_limiter)
         self._triggers[called] = trigger
         if isinstance(router := getattr(trigger, "router", None), APIRouter):
             self._routers.append(router)
@@ -223,6 +234,8 @@ class Jobs(Service):
         for resource in (self.store, self.inbox):
             await resource.initialize()
             stack.push_async_callback(resource.close)
+        if self._rate_limiter is not None:
+            stack.push_async_callback(self._rate_limiter.close)
         if self._has_workers:
             self._worker = self._make_worker()
             await self._begin(stack, self._worker)
@@ -283,6 +296,12 @@ def _open_store(
         database = DatabaseJobQueueAdapter(url, clock=clock, **options)
         return database, database.trigger_store(), database.event_inbox()
     raise ConfigurationError(f"unknown store '{scheme}:'; supported are {', '.join(SCHEMES)}")
+
+
+def _rate_limiter_of(queue: JobQueueAdapter) -> RateLimiter | None:
+    """Return a limiter beside the queue's jobs, whose limits hold among all processes; None where there is no such."""
+    make = getattr(queue, "rate_limiter", None)
+    return None if make is None else make()
 
 
 def _without_password(url: str) -> str:

@@ -14,7 +14,7 @@ class Retention:
     completed: timedelta | None = timedelta(days=7)
     failed: timedelta | None = timedelta(days=30)
     """FAILED and DEAD_LETTER."""
-    events: timedelta | None = timedelta(days=30)
+    events: timedelta | None = timedelta(days=7)
 
     def __post_init__(self) -> None:
         """Refuse what is no duration.

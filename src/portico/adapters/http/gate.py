@@ -1,6 +1,6 @@
 """What is asked of every request before its body is read; nothing of it is stored."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -11,11 +11,13 @@ from portico.adapters.http.head import Head
 from portico.adapters.http.problems import Refusal
 from portico.adapters.http.rate_fields import refusal_fields
 from portico.adapters.http.webhook_config import WebhookConfig
+from portico.exceptions import DatabaseError
 from portico.ports.rate_limiter import RateLimiter
 from portico.runtime.quotas import Quota
 
 _ACCEPT = {"Accept-Post": "application/json"}
 _OVERLOADED_RETRY_SECONDS = 1
+_LIMITER_RETRY_SECONDS = 5
 
 
 class Gate:
@@ -24,14 +26,14 @@ class Gate:
     Args:
         config: the limits.
         limiter: counts what clients ask for.
-        name: of the trigger; begins the limiter's keys.
+        client_key: names what is counted for a client.
 
     """
 
-    def __init__(self, config: WebhookConfig, limiter: RateLimiter, name: str) -> None:
+    def __init__(self, config: WebhookConfig, limiter: RateLimiter, client_key: Callable[[str], str]) -> None:
         self._config = config
         self._limiter = limiter
-        self._name = name
+        self._client_key = client_key
         self._hosts = frozenset(host.lower() for host in config.allowed_hosts)
         self._origins = frozenset(origin.lower() for origin in config.allowed_origins)
         self._clients = Clients(config.trusted_proxies, config.ipv6_prefix)
@@ -85,12 +87,21 @@ class Gate:
             raise Refusal(403, "Origin is not allowed", code="origin_not_allowed")
 
     async def _check_client(self, request: Request, quota: Quota) -> None:
-        key = f"{self._name}:client:{self._clients.key_of(request)}"
-        decision = await self._limiter.acquire(key, quota.limit, quota.window_seconds)
+        key = self._client_key(self._clients.key_of(request))
+        try:
+            decision = await self._limiter.acquire(key, quota.limit, quota.window_seconds)
+        except DatabaseError as error:
+            raise limiter_unavailable() from error
         if not decision.allowed:
             headers = refusal_fields("client", quota, decision)
             members = {"violated-policies": ["client"]}
             raise Refusal(429, "Too many requests", code="rate_limited", headers=headers, members=members)
+
+
+def limiter_unavailable() -> Refusal:
+    """Return the answer while nobody can count, where that was chosen."""
+    headers = {"Retry-After": str(_LIMITER_RETRY_SECONDS)}
+    return Refusal(503, "Requests cannot be counted now", code="rate_limiter_unavailable", headers=headers)
 
 
 def _host_name(host: str | None) -> str:

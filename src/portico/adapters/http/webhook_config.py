@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from portico.adapters.http.authentication import Authenticate
 from portico.adapters.http.sources.source_config import WebhookSource
 from portico.exceptions import ConfigurationError
+from portico.runtime.guarded_rate_limiter import OnLimiterError
 
 _PREFIX = re.compile(r"(/[^/{}?#\s]+)*")
 _POSITIVE = (
@@ -17,12 +18,10 @@ _POSITIVE = (
     "max_headers",
     "max_concurrency",
     "enqueue_timeout_seconds",
-    "delivery_retention_days",
 )
 _LISTS = ("allowed_job_types", "allowed_hosts", "allowed_origins", "trusted_proxies")
 
 Idempotency = Literal["optional", "required", "off"]
-OnLimiterError = Literal["local", "allow", "deny"]
 DeliveryLogging = Literal["metadata", "full", "off"]
 
 
@@ -50,7 +49,6 @@ class WebhookConfig:
         allowed_hosts: what the Host header may say; empty allows everything.
         allowed_origins: whose pages may send requests from a browser, beside those of the same host.
         delivery_log: what the inbox keeps of a request: what became of it, or its body and headers too, or nothing.
-        delivery_retention_days: for how long.
         sources: whose webhooks are taken at ``{prefix}/sources/{name}``.
 
     Raises:
@@ -76,7 +74,6 @@ class WebhookConfig:
     allowed_hosts: Collection[str] = ()
     allowed_origins: Collection[str] = ()
     delivery_log: DeliveryLogging = "metadata"
-    delivery_retention_days: float = 7.0
     sources: Sequence[WebhookSource] = ()
 
     def __post_init__(self) -> None:

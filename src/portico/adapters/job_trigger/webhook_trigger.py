@@ -16,7 +16,7 @@ from portico.adapters.http import openapi
 from portico.adapters.http.answers import accepted, answer_fields, creation_failure, not_running, refusal
 from portico.adapters.http.authentication import APIKey, Basic, Bearer
 from portico.adapters.http.direct_route import DirectRoute
-from portico.adapters.http.gate import Gate
+from portico.adapters.http.gate import Gate, limiter_unavailable
 from portico.adapters.http.head import RequestIds
 from portico.adapters.http.idempotency import Replays, require_same
 from portico.adapters.http.job_request import Call, WebhookJobRequest
@@ -29,7 +29,7 @@ from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.store.memory.rate_limiter import MemoryRateLimiter
 from portico.adapters.webhook_signature.generic import HmacSignature
 from portico.adapters.webhook_signature.secrets import Secret
-from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
+from portico.exceptions import AuthorizationError, DatabaseError, RateLimitError, ValidationError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome
 from portico.ports.job import Job
@@ -37,6 +37,7 @@ from portico.ports.job_creator import JobCreator, JobRequest
 from portico.ports.rate_limiter import RateLimiter
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.events import Event
+from portico.runtime.guarded_rate_limiter import GuardedRateLimiter
 from portico.runtime.intake.allow_list import AllowList
 from portico.runtime.intake.json_payload import require_json_payload
 from portico.runtime.intake.names import require_job_type_of_sane_length, shown
@@ -85,7 +86,7 @@ class WebhookTrigger(SourceReceivingTrigger):
         clock: the time.
         store: a webhook has no cursor; it is opened and closed like any trigger's.
         inbox: where each request is recorded with what became of it.
-        rate_limiter: counts for all limits; by default for this process alone.
+        rate_limiter: counts for all limits; by default the application's, or this process alone.
 
     """
 
@@ -114,15 +115,21 @@ class WebhookTrigger(SourceReceivingTrigger):
             require_job_type_of_sane_length,
             *self._mapped_steps,
         )
-        limiter = rate_limiter or MemoryRateLimiter(clock=self._clock)
+        self._has_own_limiter = rate_limiter is not None
+        self._limiter = GuardedRateLimiter(
+            rate_limiter or self._local_limiter(),
+            self._local_limiter,
+            on_error=self.config.rate_limit_on_error,
+            clock=self._clock,
+        )
         quotas = {**self.config.rate_limits, **(rate_limits or {})}
         self._limit = RateLimit(
-            limiter,
+            self._limiter,
             max_requests_per_minute,
             self._rate_key,
             {job_type: Quota.parse(text, f"rate_limits['{job_type}']") for job_type, text in quotas.items()},
         )
-        self._gate = Gate(self.config, limiter, self._name)
+        self._gate = Gate(self.config, self._limiter, self._client_rate_key)
         self._reader = JobRequestReader(self.config, self._gate)
         self._replays = Replays(self._clock)
         self._request_ids = RequestIds()
@@ -139,6 +146,11 @@ class WebhookTrigger(SourceReceivingTrigger):
         """Return the path and the body of a request that is let in, for one of `known_types` if none is listed."""
         job_type = next(iter(self.config.allowed_job_types or known_types), "email.send")
         return f"{self.config.prefix}/jobs", {"job_type": job_type, "payload": {}}
+
+    def use_rate_limiter(self, limiter: RateLimiter) -> None:
+        """Count with `limiter` where the trigger was built without one; for the composition root."""
+        if not self._has_own_limiter:
+            self._limiter.count_with(limiter)
 
     @property
     @override
@@ -202,7 +214,10 @@ class WebhookTrigger(SourceReceivingTrigger):
         quota = self._limit.quota_of(job_type)
         if quota is None:
             return
-        decision = await self._limit.take(job_type, quota)
+        try:
+            decision = await self._limit.take(job_type, quota)
+        except DatabaseError as error:
+            raise limiter_unavailable() from error
         call.quota = (quota, decision)
         try:
             require_allowed(job_type, decision)
@@ -296,6 +311,12 @@ class WebhookTrigger(SourceReceivingTrigger):
 
     def _rate_key(self, job_type: str) -> str:
         return self._key(job_type, "requests")
+
+    def _client_rate_key(self, client: str) -> str:
+        return f"{self._name}:client:{client}"
+
+    def _local_limiter(self) -> RateLimiter:
+        return MemoryRateLimiter(clock=self._clock)
 
     def _build_router(self) -> APIRouter:
         router = APIRouter(prefix=self.config.prefix, route_class=DirectRoute)
