@@ -8,9 +8,12 @@ from typing_extensions import override
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.testing import FakeClock
 from portico.testing.contracts import JobQueueContract
+from portico.testing.contracts.queue_suite.retention import SHORT_RETENTION
 
 
 class TestPostgresQueue(JobQueueContract):
+    retention = SHORT_RETENTION
+
     @pytest.fixture(autouse=True)
     def database(self, postgres_url: str, postgres_schema: str) -> None:
         self.url, self.schema = postgres_url, postgres_schema
@@ -18,7 +21,7 @@ class TestPostgresQueue(JobQueueContract):
 
     @override
     def make_queue(self) -> DatabaseJobQueueAdapter:
-        return DatabaseJobQueueAdapter(self.url, schema=self.schema, clock=self.clock)
+        return DatabaseJobQueueAdapter(self.url, schema=self.schema, clock=self.clock, retention=SHORT_RETENTION)
 
     @override
     def make_second_queue(self) -> DatabaseJobQueueAdapter:

@@ -13,12 +13,11 @@ import pytest
 import pytest_asyncio
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
-from portico.adapters.job_store import KeepingRules
-from portico.adapters.store.postgres.jobs import PostgresJobs
 from portico.adapters.store.postgres.store import PostgresStore
 from portico.exceptions import DatabaseError, ValidationError
 from portico.ports import job_lifecycle
-from portico.ports.job import Job, JobStatus
+from portico.ports.job import Job
+from portico.ports.retention import Retention
 from portico.testing import FakeClock
 
 pytestmark = pytest.mark.asyncio
@@ -176,31 +175,37 @@ async def test_a_burst_of_queues_with_long_names_is_rung_for_all(postgres_url: s
         assert claimed is not None
 
 
-async def test_pruning_forgets_the_oldest_in_small_pieces_and_keeps_their_keys(
-    postgres_url: str, postgres_schema: str
-) -> None:
+async def test_pruning_goes_on_over_many_small_pieces(postgres_url: str, postgres_schema: str) -> None:
     clock = FakeClock(START)
-    store = PostgresStore(postgres_url, schema=postgres_schema, clock=clock)
-    jobs = PostgresJobs(store, KeepingRules(idempotency_seconds=3600))
-    await jobs.open()
-    try:
-        keyed = [job_lifecycle.enqueued(job(metadata={"idempotency_key": str(n)}), clock.now()) for n in range(5)]
-        await jobs.insert(keyed)
-        for each in keyed:
-            await clock.advance(1)
-            await jobs.cancel(each.id)
-        counts = [await jobs.prune(ended_before=START + timedelta(seconds=5), limit=3) for _ in range(3)]
-        assert counts == [3, 1, 0]
-        assert [await jobs.get(each.id) is None for each in keyed] == [True] * 4 + [False]
-        again = job_lifecycle.enqueued(job(metadata={"idempotency_key": "0"}), clock.now())
-        [duplicate] = await jobs.insert([again])
-        assert (duplicate.id, duplicate.status, duplicate.is_duplicate) == (keyed[0].id, JobStatus.FAILED, True)
-        await clock.advance(3600)
-        await jobs.recover()
-        [stored] = await jobs.insert([again])
-        assert not stored.is_duplicate
-    finally:
-        await jobs.close()
+    retention = Retention(completed=timedelta(hours=1), failed=timedelta(hours=2))
+    async with opened(postgres_url, postgres_schema, clock=clock, retention=retention) as queue:
+        await queue.enqueue_many([job() for _ in range(2100)])
+        failed = await queue.enqueue(job(priority=1))
+        await queue.dequeue(QUEUE, timeout=0)
+        await queue.reject(failed.id, requeue=False)
+        await queue.acknowledge_many([each.id for each in await queue.dequeue_many(QUEUE, 5000, timeout=0)])
+        await clock.advance(3600 + 1)
+        assert await queue.prune() == 2100
+        assert [each.id for each in await queue.list_jobs()] == [failed.id]
+
+
+async def test_a_busy_queue_is_vacuumed_without_waiting_for_the_servers_own(
+    postgres_url: str, postgres_schema: str, connection: Any
+) -> None:
+    async with opened(postgres_url, postgres_schema, durability="process") as queue:
+        for _ in range(11):
+            await queue.enqueue_many([job() for _ in range(2000)])
+            await queue.acknowledge_many([each.id for each in await queue.dequeue_many(QUEUE, 2000, timeout=0)])
+        async with asyncio.timeout(10):
+            while not await _vacuums(connection, postgres_schema):
+                await asyncio.sleep(0.05)
+
+
+async def _vacuums(connection: Any, schema: str) -> int:
+    count: int = await connection.fetchval(
+        "SELECT vacuum_count FROM pg_stat_user_tables WHERE schemaname = $1 AND relname = 'live_job'", schema
+    )
+    return count
 
 
 async def test_the_commit_waits_for_the_disk_as_asked_for_and_until_its_end_only(

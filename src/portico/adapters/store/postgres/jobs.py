@@ -28,6 +28,7 @@ from portico.adapters.store.postgres.doorbell import Doorbell, Listener, Watch
 from portico.adapters.store.postgres.rows import stored_job, text
 from portico.adapters.store.postgres.store import PostgresStore
 from portico.adapters.store.postgres.transactions import CallersTransaction
+from portico.adapters.store.postgres.vacuum import Vacuum
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_lifecycle import CANCELLED_MESSAGE, CRASHED_MESSAGE
@@ -36,7 +37,7 @@ from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
-_LARGEST_PRUNING = 1000
+_PRUNED_TOGETHER = 1000
 
 
 class PostgresJobs(JobStore):
@@ -50,6 +51,7 @@ class PostgresJobs(JobStore):
         self._signals = ReadySignals(store.clock)
         self._doorbell = Doorbell(store)
         self._listener = Listener(store, self._signals)
+        self._vacuum = Vacuum(store)
         self._watch = Watch(self._signals, self._listener)
         self._claiming = Claiming(store, rules, self._ring)
         self._inserting: Coalescer[Newcomer, Job] = Coalescer(self._insert, name="portico-postgres-insert")
@@ -64,6 +66,7 @@ class PostgresJobs(JobStore):
             stack.push_async_callback(self._store.close)
             await self.recover()
             stack.push_async_callback(self._doorbell.close)
+            stack.push_async_callback(self._vacuum.close)
             for name, run in (("listener", self._listener.run), ("watch", self._watch.run)):
                 task = asyncio.create_task(run(), name=f"portico-postgres-{name}")
                 stack.push_async_callback(_end, task)
@@ -178,11 +181,16 @@ class PostgresJobs(JobStore):
     async def delete(self, job_id: UUID) -> bool:
         return bool(await self._store.fetch("job_delete", job_id, self._now(), self._held_for))
 
-    async def prune(self, *, ended_before: datetime, limit: int = _LARGEST_PRUNING) -> int:
-        """Forget up to `limit` jobs that ended long ago, the oldest first; their idempotency keys stay held."""
-        rows = await self._store.fetch("job_prune", ended_before, limit, self._held_for, is_repeatable=True)
-        count: int = rows[0][0]
-        return count
+    @override
+    async def prune_ended(self, statuses: frozenset[JobStatus], ended_before: datetime) -> int:
+        names = [status.value for status in statuses]
+        deleted = 0
+        while True:
+            rows = await self._store.fetch("job_prune", ended_before, names, _PRUNED_TOGETHER, self._held_for)
+            count: int = rows[0][0]
+            deleted += count
+            if count < _PRUNED_TOGETHER:
+                return deleted
 
     @override
     async def list_jobs(self, which: JobFilter) -> list[Job]:
@@ -229,10 +237,13 @@ class PostgresJobs(JobStore):
         return jobs
 
     async def _complete(self, completions: Sequence[Completion]) -> list[bool]:
-        return await complete(self._store, completions)
+        answers = await complete(self._store, completions)
+        self._vacuum.note(len(answers))
+        return answers
 
     async def _reject(self, rejections: Sequence[Rejection]) -> list[bool]:
         answers = await reject(self._store, rejections)
+        self._vacuum.note(len(rejections))
         self._ring(answers.came_back_to)
         return answers.matched
 
