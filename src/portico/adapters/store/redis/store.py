@@ -11,17 +11,14 @@ from portico.adapters.store.redis.scripts import digest, scripts
 from portico.adapters.store.redis.server_clock import ServerClock
 from portico.adapters.store.redis.settings import ServerSettings
 from portico.adapters.store.redis.wire import Argument, Wire
-from portico.exceptions import ConfigurationError, DatabaseError
+from portico.exceptions import ConfigurationError, DatabaseError, PorticoError
 from portico.ports.clock import Clock
 from portico.runtime.loop_lock import LoopLock
-from portico.utils.logging import get_logger
 
 Durability = Literal["process", "power"]
 
 SCHEMA_VERSION = 1
 _ATTEMPTS = 5
-
-logger = get_logger(__name__)
 
 
 class RedisStore:
@@ -161,7 +158,8 @@ class RedisStore:
                 await self._load_scripts(wire)
             case "MOVED":
                 host, _, port = str(error).split()[-1].rpartition(":")
-                self.address.move_to((host or self.address.node[0], int(port)))
+                # a node that does not know its own name leaves it out
+                self.address.move_to((self.address.node[0] if host in ("", "?") else host, int(port)))
                 self._wire = None if self._wire is wire else self._wire
                 wire.retire()
             case _:
@@ -189,21 +187,28 @@ class RedisStore:
             self.observe(int(seconds) * 1_000_000 + int(microsecond))
         except BaseException as error:
             await wire.close()
-            if isinstance(error, Exception):
-                raise explained(error, self.address.place) from error
-            raise
+            if isinstance(error, PorticoError) or not isinstance(error, Exception):
+                raise
+            raise explained(error, self.address.place) from error
         return wire
 
     def _closed(self) -> DatabaseError:
         return DatabaseError(f"the store on Redis at {self.address.place} is closed")
 
     def _connected(self, connecting: asyncio.Task[Wire]) -> None:
+        if self._connecting is not connecting:
+            return
         self._connecting = None
         if not connecting.cancelled() and connecting.exception() is None:
             self._wire = connecting.result()
 
     async def _load_scripts(self, wire: Wire) -> None:
-        await asyncio.gather(*(wire.call("SCRIPT", "LOAD", text) for text in scripts().values()))
+        from hiredis import ReplyError
+
+        try:
+            await asyncio.gather(*(wire.call("SCRIPT", "LOAD", text) for text in scripts().values()))
+        except ReplyError as error:
+            raise explained(error, self.address.place) from error
 
     async def _check(self) -> None:
         version = int(await self.run("schema_claim", SCHEMA_VERSION, is_repeatable=True))
@@ -219,9 +224,10 @@ class RedisStore:
 
     async def _hang_up(self) -> None:
         self._is_open = False
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait([self._connecting])
+        if (connecting := self._connecting) is not None:
+            connecting.cancel()
+            await asyncio.wait([connecting])
+            self._connected(connecting)
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.close()

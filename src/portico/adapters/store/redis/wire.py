@@ -107,7 +107,7 @@ class Wire(asyncio.Protocol):
                 answer.set_exception(ConnectionResetError(str(exc or "the server hung up")))
 
     def _deliver(self, reply: Any) -> None:
-        if self._on_message is not None and isinstance(reply, list) and reply[0] == b"message":
+        if self._on_message is not None and isinstance(reply, list) and reply[:1] == [b"message"]:
             self._on_message(reply[2])
             return
         if not self._waiting:
