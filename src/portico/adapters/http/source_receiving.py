@@ -25,7 +25,7 @@ from portico.adapters.http.sources.source_config import JobMapping, WebhookSourc
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.webhook_signature.secrets import SecretUnavailableError
 from portico.adapters.webhook_signature.signed_request import HeaderFields, SignatureError
-from portico.exceptions import ValidationError
+from portico.exceptions import ResourceNotFoundError, ValidationError
 from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job
 from portico.ports.job_creator import JobRequest
@@ -61,6 +61,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
     config: WebhookConfig
     _gate: Gate
     _request_ids: RequestIds
+    _source_routes: dict[str, SourceRoutes]
 
     @property
     @abstractmethod
@@ -95,6 +96,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
         ]
 
     def _add_source_routes(self, router: APIRouter) -> None:
+        self._source_routes = {}
         for source in self.config.sources:
             if source.enabled:
                 reader = SourceReader(
@@ -102,7 +104,9 @@ class SourceReceivingTrigger(ReceivingTrigger):
                     max_body_bytes=self.config.max_body_bytes,
                     body_timeout_seconds=self.config.body_timeout_seconds,
                 )
-                SourceRoutes(reader, self._receive_delivery, self._receive_challenge).add_to(router)
+                routes = SourceRoutes(reader, self._receive_delivery, self._receive_challenge)
+                routes.add_to(router)
+                self._source_routes[source.name] = routes
 
     async def _receive_challenge(self, routes: SourceRoutes, http_request: Request) -> Response:
         """Answer the question whether a subscription is wanted."""
@@ -136,7 +140,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
                 if isinstance(read, Response):
                     return read
                 # cut off, it may have happened all the same: it is delivered again under the same key
-                seconds = self.config.enqueue_timeout_seconds
+                seconds = min(self.config.enqueue_timeout_seconds, routes.reader.patience_seconds)
                 return await self._call(partial(self._take_deliveries, routes, read, call), seconds)
         except StoppingError as error:
             raise not_running() from error
@@ -159,10 +163,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
         return await reader.deliveries(http_request, fields, body, key)
 
     async def _take_deliveries(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Response:
-        asked = [one for mapped in read if (one := await self._asked_for(routes, mapped, call, is_only=len(read) == 1))]
-        jobs = await self._create_all(asked, call)
-        for one, job in zip(asked, jobs, strict=True):
-            await self._record_quietly(self._event_of(one.delivery, call), outcome_of(job), jobs=[job])
+        jobs = await self._jobs_of(routes, read, call)
         only = read[0].delivery if len(read) == 1 else None
         return routes.reader.source.described_provider.answer(
             Settled(
@@ -172,6 +173,26 @@ class SourceReceivingTrigger(ReceivingTrigger):
                 data=None if only is None else only.data,
             )
         )
+
+    async def _jobs_of(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Sequence[Job]:
+        asked = [one for mapped in read if (one := await self._asked_for(routes, mapped, call, is_only=len(read) == 1))]
+        jobs = await self._create_all(asked, call)
+        for one, job in zip(asked, jobs, strict=True):
+            await self._record_quietly(self._event_of(one.delivery, call), outcome_of(job), jobs=[job])
+        return jobs
+
+    async def _replay_delivery(self, source_name: str, call: Call) -> Sequence[Job]:
+        """Take the delivery of a source again."""
+        routes = self._source_routes.get(source_name)
+        if routes is None:
+            raise ResourceNotFoundError(f"there is no source '{source_name}' to replay the delivery to")
+        fields = HeaderFields([(name.encode(), value.encode("latin-1")) for name, value in call.headers.items()])
+        try:
+            return await self._jobs_of(routes, await routes.reader.again(fields, call.body or b""), call)
+        except Exception as error:
+            answer = _answer_to(error)
+            await self._settle_delivery(answer, error, routes.reader, call)
+            raise answer from error
 
     async def _asked_for(self, routes: SourceRoutes, mapped: Mapped, call: Call, *, is_only: bool) -> _Asked | None:
         """Return the job that a delivery asks for, or None when there is none.
@@ -238,7 +259,8 @@ class SourceReceivingTrigger(ReceivingTrigger):
             reason=reason,
             request_id=call.request_id,
         )
-        if call.is_stranger or answer.status_code in _FOR_NOW:
+        # whoever recorded one delivery can send it with any unsigned header: that must not reach the store either
+        if call.is_stranger or isinstance(error, SignatureError) or answer.status_code in _FOR_NOW:
             self._refuse_for_now()
         else:
             # with its body: who sent it takes a refusal for an end

@@ -16,6 +16,7 @@ from portico.adapters.webhook_signature.schemes import SCHEMES
 Handshake = Callable[[Any, Key], Response | None]
 
 _MEBIBYTE = 1_048_576
+_PATIENCE_SECONDS = 9.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class Provider:
         handshake: answers its questions.
         answer: what it wants to hear.
         max_body_bytes: where it sends more than others do.
+        patience_seconds: when to give up, a little before the provider does.
         has_topics: it asks with GET whether a subscription is wanted.
 
     """
@@ -51,6 +53,7 @@ class Provider:
     handshake: Handshake | None = None
     answer: answers.Answer = answers.described
     max_body_bytes: int | None = None
+    patience_seconds: float = _PATIENCE_SECONDS
     has_topics: bool = False
 
     @property
@@ -104,12 +107,14 @@ _ALL = (
         body_format=BodyFormat.JSON_OR_FORM,
         handshake=handshakes.slack_challenge,
         answer=answers.empty,
+        patience_seconds=2.5,
     ),
     _provider(
         "shopify",
         event=FirstOf((Field("x-shopify-topic"), Field("shopify-topic"))),
         delivery_id=FirstOf((Field("x-shopify-webhook-id"), Field("shopify-webhook-id"))),
         signs_delivery_id=False,
+        patience_seconds=4.5,
     ),
     _provider(
         "twilio",
@@ -143,6 +148,7 @@ _ALL = (
         delivery_id=member("id"),
         handshake=handshakes.discord_ping,
         answer=answers.discord_deferral,
+        patience_seconds=2.5,
     ),
     _provider("zoom", event=member("event"), handshake=handshakes.zoom_validation, answer=answers.described_as_ok),
     _provider(

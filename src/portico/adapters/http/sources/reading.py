@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,11 @@ class SourceReader:
         self._max_body_bytes = source.max_body_bytes or self._provider.max_body_bytes or max_body_bytes
         self._body_timeout_seconds = body_timeout_seconds
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long the provider waits, at least."""
+        return self._provider.patience_seconds
+
     async def body_of(self, request: Request) -> bytes:
         """Return the bytes as they were sent.
 
@@ -90,6 +95,20 @@ class SourceReader:
         data = await self._data(headers, body, MediaType.of(request.headers.get("content-type")))
         if self._provider.handshake is not None and (answer := self._provider.handshake(data, key)) is not None:
             return answer
+        return self._all_mapped(headers, body, data)
+
+    async def again(self, headers: HeaderFields, body: bytes) -> Sequence[Mapped]:
+        """Return what was delivered with these bytes, without an identity, so that it makes new jobs.
+
+        Raises:
+            ValidationError: the body is not what this provider sends.
+            Refusal: its media type is not.
+
+        """
+        data = await self._data(headers, body, MediaType.of(headers.one("content-type")))
+        return [replace(mapped, identity=None) for mapped in self._all_mapped(headers, body, data)]
+
+    def _all_mapped(self, headers: HeaderFields, body: bytes, data: Any) -> list[Mapped]:
         return [
             self._mapped(Received(headers=headers, body=body, data=item, place=place))
             for place, item in self._items(data)
@@ -136,9 +155,10 @@ class SourceReader:
     def _mapping_of(self, event: str | None, received: Received) -> JobMapping | None:
         mappings = self.source.mappings
         detail = self._provider.event_detail and self._provider.event_detail.find(received)
-        for name in (f"{event}.{detail}", event):
-            if name is not None and name in mappings:
-                return mappings[name]
+        if event is not None:
+            for name in (f"{event}.{detail}", event):
+                if name in mappings:
+                    return mappings[name]
         return None if event in self._provider.ignored_events else self.source.default_mapping
 
 

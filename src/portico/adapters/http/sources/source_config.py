@@ -1,5 +1,6 @@
 """How one source is configured."""
 
+import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -223,6 +224,10 @@ class WebhookSource:
             raise self._refused("events needs event='header:NAME' or 'body:path', which says where they are named")
         if wrong := [job for job in self.events.values() if not isinstance(job, str | JobMapping)]:
             raise self._refused(f"events are from a name to a job type or a JobMapping, not {wrong[0]!r:.100}")
+        functions = (self.filter, self.payload, *(mapping.payload for mapping in self.all_mappings))
+        if any(inspect.iscoroutinefunction(function) for function in functions):
+            # what it returned would be true, and let everything pass
+            raise self._refused("filter and payload must be functions, not coroutine functions")
         for queue_name in (self.queue_name, *(mapping.queue_name for mapping in self.all_mappings)):
             if queue_name is not None and not _QUEUE_NAME.fullmatch(queue_name):
                 raise self._refused(f"queue_name must be letters, digits and '_.:-', not {queue_name!r}")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pydantic
@@ -10,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from typing_extensions import override
 
+from portico.adapters.http.sources.providers import PROVIDERS
 from portico.adapters.job_trigger.webhook_trigger import (
     Delivery,
     JobMapping,
@@ -401,6 +403,28 @@ async def test_nothing_is_stored_of_a_stranger() -> None:
 
     assert events == []
     assert health.rejected_count == 1
+
+
+async def test_a_recorded_delivery_with_a_broken_id_does_not_fill_the_store() -> None:
+    delivery = signed("github")
+
+    async with receiving(source("github")) as receiver:
+        for broken in (b"", b"\xe9", b"x" * 5_000):
+            fields = [(name.encode(), value.encode()) for name, value in delivery.headers.items()]
+            fields = [field for field in fields if field[0] != b"x-github-delivery"]
+            response = await receiver.receive(delivery, headers=[*fields, (b"x-github-delivery", broken)])
+            assert response.status_code == 401
+        await receiver.trigger.stop()
+        assert await receiver.trigger.inbox.list_events() == []
+
+
+async def test_a_provider_that_waits_shortly_is_answered_in_time() -> None:
+    hasty = replace(PROVIDERS["slack"], patience_seconds=0.01)
+    slack = source("slack")
+    vars(slack)["described_provider"] = hasty
+
+    async with receiving(slack, creator=NeverCreates()) as receiver:
+        assert (await receiver.receive(signed("slack"))).status_code == 500
 
 
 @pytest.mark.parametrize(("delivery_log", "has_body"), [("metadata", False), ("full", True)])

@@ -57,6 +57,13 @@ def test_a_secret_that_is_no_key_is_refused_and_not_repeated(provider: str, secr
     assert caught.value.__cause__ is None
 
 
+async def _fetch(delivery: Any) -> Any:
+    return {}
+
+
+COROUTINE: Any = _fetch
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -83,6 +90,9 @@ def test_a_secret_that_is_no_key_is_refused_and_not_repeated(provider: str, secr
         ({"dedup": "body:a..b"}, "dedup"),
         ({"event": "somewhere"}, "event"),
         ({"signature": HmacSignature(header="X-Sig")}, "signature"),
+        ({"filter": COROUTINE}, "filter"),
+        ({"payload": COROUTINE}, "payload"),
+        ({"events": {"a": JobMapping(job_type="b", payload=COROUTINE)}}, "payload"),
         ({"topics": ["https://example.com"]}, "topics"),
         ({"provider": "websub"}, "topics"),
         ({"provider": "hmac"}, "signature"),
