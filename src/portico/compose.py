@@ -29,7 +29,7 @@ from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
-SCHEMES = ("memory://", "sqlite:///path", "postgresql://host/database")
+SCHEMES = ("memory://", "sqlite:///path", "postgresql://host/database", "redis://host")
 
 TRIGGER_DEFAULT_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -75,7 +75,7 @@ def jobs(  # noqa: PLR0913 - the whole application in one call
 
     Args:
         url: the store: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or
-            ``postgresql://user:password@host:5432/database``.
+            ``postgresql://user:password@host:5432/database`` or ``redis://user:password@host:6379/0``.
         handlers: functions made with `portico.job`, `JobHandler` objects, modules that hold them, or a mapping from
             job type to handler.
         queues: what the workers serve, the first before the others; by default ``default`` and every queue that a
@@ -295,6 +295,11 @@ def _open_store(
 
         database = DatabaseJobQueueAdapter(url, clock=clock, **options)
         return database, database.trigger_store(), database.event_inbox()
+    if scheme in ("redis", "rediss", "unix"):
+        from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
+
+        redis = RedisJobQueueAdapter(url, clock=clock, **options)
+        return redis, redis.trigger_store(), redis.event_inbox()
     raise ConfigurationError(f"unknown store '{scheme}:'; supported are {', '.join(SCHEMES)}")
 
 

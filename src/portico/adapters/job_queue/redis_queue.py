@@ -3,13 +3,19 @@
 from typing_extensions import override
 
 from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
+from portico.adapters.store.redis.event_inbox import RedisEventInbox
 from portico.adapters.store.redis.jobs import RedisJobs
+from portico.adapters.store.redis.rate_limiter import RedisRateLimiter
 from portico.adapters.store.redis.store import Durability, RedisStore
+from portico.adapters.store.redis.trigger_store import RedisTriggerStore
 from portico.adapters.stored_queue import STORE_CAPABILITIES, StoredJobQueue
 from portico.ports.clock import Clock
+from portico.ports.event_inbox import EventInbox
 from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
 from portico.ports.job_queue import QueueCapability
+from portico.ports.rate_limiter import RateLimiter
 from portico.ports.retention import DEFAULT_RETENTION, Retention
+from portico.ports.trigger_store import TriggerStore
 
 
 class RedisJobQueueAdapter(StoredJobQueue):
@@ -69,3 +75,15 @@ class RedisJobQueueAdapter(StoredJobQueue):
     def store(self) -> RedisStore:
         """The prefix under this queue, for a trigger store, an inbox and a rate limiter under the same one."""
         return self._store
+
+    def trigger_store(self) -> TriggerStore:
+        """Return a trigger store under the same prefix."""
+        return RedisTriggerStore(self._store)
+
+    def event_inbox(self) -> EventInbox:
+        """Return an event inbox under the same prefix."""
+        return RedisEventInbox(self._store)
+
+    def rate_limiter(self) -> RateLimiter:
+        """Return a rate limiter under the same prefix; its limits hold among all who use it."""
+        return RedisRateLimiter(self._store)
