@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -96,17 +96,17 @@ class SourceReceivingTrigger(ReceivingTrigger):
         ]
 
     def _add_source_routes(self, router: APIRouter) -> None:
-        self._source_routes = {}
-        for source in self.config.sources:
-            if source.enabled:
-                reader = SourceReader(
-                    source,
-                    max_body_bytes=self.config.max_body_bytes,
-                    body_timeout_seconds=self.config.body_timeout_seconds,
-                )
-                routes = SourceRoutes(reader, self._receive_delivery, self._receive_challenge)
-                routes.add_to(router)
-                self._source_routes[source.name] = routes
+        self._source_routes = {source.name: self._routes_of(source) for source in self.config.sources if source.enabled}
+        for routes in self._source_routes.values():
+            routes.add_to(router)
+
+    def _routes_of(self, source: WebhookSource) -> SourceRoutes:
+        reader = SourceReader(
+            source,
+            max_body_bytes=self.config.max_body_bytes,
+            body_timeout_seconds=self.config.body_timeout_seconds,
+        )
+        return SourceRoutes(reader, self._receive_delivery, self._receive_challenge)
 
     async def _receive_challenge(self, routes: SourceRoutes, http_request: Request) -> Response:
         """Answer the question whether a subscription is wanted."""
@@ -160,7 +160,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
         kept = kept_headers(head, http_request.scope["path"])
         # its user names this field, and may name it anything
         call.headers = {**kept, **dict.fromkeys(kept.keys() & {reader.source.scheme.signature_header}, _REDACTED)}
-        return await reader.deliveries(http_request, fields, body, key)
+        return await reader.deliveries(fields, body, key)
 
     async def _take_deliveries(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Response:
         jobs = await self._jobs_of(routes, read, call)
@@ -181,14 +181,22 @@ class SourceReceivingTrigger(ReceivingTrigger):
             await self._record_quietly(self._event_of(one.delivery, call), outcome_of(job), jobs=[job])
         return jobs
 
-    async def _replay_delivery(self, source_name: str, call: Call) -> Sequence[Job]:
-        """Take the delivery of a source again."""
-        routes = self._source_routes.get(source_name)
+    async def _replay_delivery(self, name: str, call: Call) -> Sequence[Job]:
+        """Take a delivery of the log again, as it is on `call`: it was verified when it came, and makes new jobs.
+
+        Raises:
+            ResourceNotFoundError: there is no such source any more.
+            HTTPException: it is refused.
+
+        """
+        routes = self._source_routes.get(name)
         if routes is None:
-            raise ResourceNotFoundError(f"there is no source '{source_name}' to replay the delivery to")
-        fields = HeaderFields([(name.encode(), value.encode("latin-1")) for name, value in call.headers.items()])
+            raise ResourceNotFoundError(f"'{self._name}' has no source '{name}'")
+        fields = HeaderFields([(key.encode(), value.encode("latin-1")) for key, value in call.headers.items()])
         try:
-            return await self._jobs_of(routes, await routes.reader.again(fields, call.body or b""), call)
+            read = await routes.reader.deliveries(fields, call.body or b"", None)
+            mapped = [] if isinstance(read, Response) else [replace(one, identity=None) for one in read]
+            return await self._jobs_of(routes, mapped, call)
         except Exception as error:
             answer = _answer_to(error)
             await self._settle_delivery(answer, error, routes.reader, call)

@@ -54,6 +54,11 @@ class HeaderFields:
             raise SignatureError("header_missing")
         return value
 
+    def first(self, name: str) -> str | None:
+        """Return the first value, whatever it is, or None; for fields that prove nothing."""
+        values = self._by_name.get(name.encode())
+        return None if values is None else values[0].decode("latin-1")
+
     def holds(self, name: str) -> bool:
         """Tell whether the field is there, well-formed or not."""
         return name.encode() in self._by_name

@@ -81,10 +81,8 @@ class SourceReader:
             return self.source.scheme.verify(signed, keys, now)
         return await asyncio.to_thread(self.source.scheme.verify, signed, keys, now)
 
-    async def deliveries(
-        self, request: Request, headers: HeaderFields, body: bytes, key: Key
-    ) -> Sequence[Mapped] | Response:
-        """Return what was delivered, or the answer to a question of the provider's.
+    async def deliveries(self, headers: HeaderFields, body: bytes, key: Key | None) -> Sequence[Mapped] | Response:
+        """Return what was delivered, or the answer to a question of the provider's; None for a key asks no questions.
 
         Raises:
             ValidationError: the body is not what this provider sends.
@@ -92,8 +90,9 @@ class SourceReader:
             SignatureError: a header field that identifies it is there twice or malformed.
 
         """
-        data = await self._data(headers, body, MediaType.of(request.headers.get("content-type")))
-        if self._provider.handshake is not None and (answer := self._provider.handshake(data, key)) is not None:
+        data = await self._data(headers, body, MediaType.of(headers.first("content-type")))
+        handshake = self._provider.handshake
+        if key is not None and handshake is not None and (answer := handshake(data, key)) is not None:
             return answer
         return self._all_mapped(headers, body, data)
 
