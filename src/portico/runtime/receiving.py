@@ -89,16 +89,21 @@ class ReceivingTrigger(BaseTrigger):
         self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
     ) -> None:
         entry = self._entry(event, outcome, reason=reason, body=event.body, jobs=jobs)
-        if self._log is None or outcome is EventOutcome.REJECTED:
+        if self._log is None:
             await self._keep_quietly(entry)
-        else:
-            # the caller waits for its job, not for a line about it
-            self._log.add(entry)
+            return
+        self._log.add(entry)
+        if outcome is EventOutcome.REJECTED:
+            # who has its job does not wait for a line about it; of what was refused there is nothing else
+            await self._log.flush()
+
+    async def _flush_log(self) -> None:
+        if self._log is not None:
+            await self._log.flush()
 
     async def _close_log(self) -> None:
-        log, self._log = self._log, None
-        if log is not None:
-            await log.flush()
+        await self._flush_log()
+        self._log = None
 
     async def _cut_off_calls(self) -> None:
         if not self._calls:

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 
+from portico.adapters.http.delivery_log import PATH
 from portico.adapters.http.head import Head
 
 _SECRET = re.compile(r"auth|cookie|signature|token|secret|passw|hmac|(?<!idempotency-)key")
@@ -12,7 +13,7 @@ _REDACTED = "[redacted]"
 def kept_headers(head: Head, path: str) -> dict[str, str]:
     """Return the headers without secrets, and the path as ``:path``, as HTTP/2 names it."""
     kept = {name: _REDACTED if _is_secret(name) else value for name, value in head.items()}
-    return {":path": path, **kept}
+    return {PATH: path, **kept}
 
 
 @lru_cache(maxsize=1_024)

@@ -15,11 +15,12 @@ from typing_extensions import override
 from portico.adapters.http import openapi
 from portico.adapters.http.answers import accepted, answer_fields, creation_failure, not_running, refusal
 from portico.adapters.http.authentication import APIKey, Basic, Bearer
+from portico.adapters.http.delivery_log import REPLAY_OF, DeliveryLog, is_of_a_source, source_of
 from portico.adapters.http.direct_route import DirectRoute
 from portico.adapters.http.gate import Gate, limiter_unavailable
 from portico.adapters.http.head import RequestIds
 from portico.adapters.http.idempotency import Replays, require_same
-from portico.adapters.http.job_request import Call, WebhookJobRequest
+from portico.adapters.http.job_request import Call, WebhookJobRequest, decode_body, job_request
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.reading import JobRequestReader
 from portico.adapters.http.source_receiving import SourceReceivingTrigger
@@ -31,7 +32,7 @@ from portico.adapters.webhook_signature.generic import HmacSignature
 from portico.adapters.webhook_signature.secrets import Secret
 from portico.exceptions import AuthorizationError, DatabaseError, RateLimitError, ValidationError
 from portico.ports.clock import Clock
-from portico.ports.event_inbox import EventInbox, EventOutcome
+from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.ports.job import Job
 from portico.ports.job_creator import JobCreator, JobRequest
 from portico.ports.rate_limiter import RateLimiter
@@ -162,6 +163,11 @@ class WebhookTrigger(SourceReceivingTrigger):
     def _job_steps(self) -> Sequence[IntakeStep]:
         return self._mapped_steps
 
+    @property
+    def deliveries(self) -> DeliveryLog:
+        """What came, what became of it, and bringing it again."""
+        return DeliveryLog(self.inbox, self._name, self._flush_log, self._replay)
+
     async def _create_job_endpoint(self, request: WebhookJobRequest) -> Job:
         """Create the job of a request; open to subclasses, called by the route, and works without a start.
 
@@ -252,6 +258,16 @@ class WebhookTrigger(SourceReceivingTrigger):
             raise
         except Exception as error:
             raise await self._told(creation_failure(error), error, request, call) from error
+
+    async def _replay(self, event: InboxEvent) -> Sequence[Job]:
+        call = Call(headers={**event.headers, REPLAY_OF: str(event.id)}, body=event.body)
+        if is_of_a_source(event):
+            return await self._replay_delivery(source_of(event) or "", call)
+        try:
+            request = job_request(await decode_body(event.body or b""), call)
+        except ValidationError as error:
+            raise await self._told(refusal(error), error, None, call) from error
+        return [await self._create_job_endpoint(request)]
 
     async def _told(self, answer: Told, error: Exception, request: WebhookJobRequest | None, call: Call) -> Told:
         await self._settle(answer, error, request, call)
