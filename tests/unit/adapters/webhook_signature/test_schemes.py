@@ -50,12 +50,10 @@ async def test_a_delivery_is_believed_and_becomes_a_job(provider: str) -> None:
     assert [job.job_type for job in receiver.jobs] == ["webhook.received"]
 
 
-@EVERY
+# of those that sign with a private key the vectors have another one
+@pytest.mark.parametrize("provider", [name for name, sample in SAMPLES.items() if sample.secret in OTHER_SECRET])
 async def test_a_delivery_of_somebody_else_is_not_believed(provider: str) -> None:
-    sample = SAMPLES[provider]
-    delivery = signed(provider, secret=OTHER_SECRET[sample.secret]) if sample.secret in OTHER_SECRET else None
-    if delivery is None:
-        pytest.skip("signed with a private key: the vectors have another one")
+    delivery = signed(provider, secret=OTHER_SECRET[SAMPLES[provider].secret])
 
     async with receiving(source(provider)) as receiver:
         response = await receiver.receive(delivery)
@@ -282,11 +280,9 @@ async def test_a_description_that_contradicts_itself_is_refused(description: dic
         HmacSignature(**description)
 
 
-@EVERY
+@pytest.mark.parametrize("provider", list(SCHEMES))
 async def test_a_scheme_refuses_what_was_signed_for_nobody(provider: str) -> None:
-    scheme = SCHEMES.get(provider)
-    if scheme is None:
-        pytest.skip("described by its user")
+    scheme = SCHEMES[provider]
     request = SignedRequest(body=b"{}", headers=HeaderFields.of(content_type="application/json"))
 
     with pytest.raises(SignatureError):
