@@ -1,72 +1,126 @@
 """Which tick of a schedule is due."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from portico.runtime.schedule_config import ScheduleConfig
+from portico.runtime.schedule_misfires import LATE, chosen
+from portico.runtime.schedule_occurrences import Occurrence
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
-CATCH_UP_WINDOW = timedelta(days=1)
-"""Ticks missed for longer are given up; a failing tick is tried for as long."""
+_LOOK_AGAIN = timedelta(seconds=1)
+_NEVER_SO_FAR_AHEAD = timedelta(days=1)
 
 
 class ScheduleProgress:
-    """One schedule between the last tick that is done and the next one.
+    """One schedule between the last tick that is done and the next one; there may be 100,000 of these.
 
-    Of several ticks that came due (the process was down, the machine slept, a creation took long) the latest is taken,
-    once. One tick is under way at a time.
+    `is_busy` from `take` on, until whoever took it has told what became of each tick and sets it back.
     """
 
-    def __init__(self, schedule: ScheduleConfig, reached: datetime) -> None:
+    __slots__ = (
+        "_held",
+        "_ticks",
+        "blocker_id",
+        "due_at",
+        "is_busy",
+        "is_edited",
+        "is_gone",
+        "is_paused",
+        "is_planned",
+        "is_unsaved",
+        "reached",
+        "schedule",
+        "version",
+    )
+
+    def __init__(self, schedule: ScheduleConfig, reached: datetime, version: int = 0) -> None:
         self.schedule = schedule
-        self.timing = schedule.timing()
+        self.reached = reached
+        """Every tick up to it is done, given up or left out."""
+        self.version = version
+        """That of the cursor in the store."""
         self.is_busy = False
+        self.is_edited = False
+        """The store does not know this timetable yet."""
+        self.is_gone = False
+        self.is_paused = False
+        self.is_planned = False
+        self.is_unsaved = False
+        self.blocker_id: UUID | None = None
+        """The unfinished job that keeps a tick waiting."""
+        self._held: Occurrence | None = None
         self._ticks = schedule.ticks()
-        self._reached = reached
-        self._upcoming = self._ticks.next_after(reached)
+        self.due_at = self._ticks.next_after(reached)
+        """When to take something; None when there is no further tick."""
+
+    def __lt__(self, other: "ScheduleProgress") -> bool:
+        # for the heap, where a running number would cost a quarter more memory
+        return self.schedule.schedule_id < other.schedule.schedule_id
+
+    def take(self, now: datetime) -> list[Occurrence]:
+        """Return what is due by `now`, the oldest first."""
+        due_at = self.due_at
+        if due_at is None or due_at > now:
+            return []
+        taken = [self._held] if self._held is not None else self._take_ticks(due_at, now)
+        self.is_busy = bool(taken)
+        return taken
+
+    def finish(self, occurrence: Occurrence, now: datetime) -> None:
+        """What was taken is done, or given up."""
+        reached = occurrence.tick
+        if self._held is not None and self._held == occurrence:
+            self._held = self.blocker_id = None
+            # what came due meanwhile is left out: one tick waits, no more
+            reached = max(reached, now)
+            self.due_at = self._ticks.next_after(reached)
+        self.reached = max(self.reached, reached)
+
+    def hold(self, occurrence: Occurrence, blocker_id: UUID, now: datetime) -> None:
+        """The tick waits until the unfinished job has ended; if one waits already, it is left out."""
+        if self._held is None or self._held == occurrence:
+            self._held, self.blocker_id = occurrence, blocker_id
+            self.due_at = now + _LOOK_AGAIN
 
     def rewind(self) -> None:
-        """Forget a tick that was taken and is not done; it is due again."""
+        """Forget what was taken and is not done; it is due again."""
         self.is_busy = False
-        self._upcoming = self._ticks.next_after(self._reached)
+        self._held = self.blocker_id = None
+        self.due_at = self._ticks.next_after(self.reached)
 
-    def take(self, now: datetime) -> datetime | None:
-        """Return the latest tick due by `now`, to be created and told to `finish`; None when none is due."""
-        if self._reached - now > CATCH_UP_WINDOW:
-            self._distrust_cursor(now)
-        if self._upcoming is None or self._upcoming > now:
-            return None
-        missed, self._upcoming = self._upcoming, self._ticks.next_after(now)
-        tick = self._ticks.latest(max(self._reached, now - CATCH_UP_WINDOW), now)
-        if tick != missed:
+    def skip_to(self, instant: datetime) -> None:
+        """Leave out every tick up to `instant`."""
+        self.reached = max(self.reached, instant)
+        self._held = self.blocker_id = None
+        self.due_at = self._ticks.next_after(self.reached)
+
+    def doubt(self, now: datetime) -> None:
+        """Begin at `now` where a clock that was far ahead has moved the schedule into the future."""
+        if is_incredible(self.reached, now):
             logger.warning(
-                "scheduled_ticks_missed",
+                "schedule_cursor_in_the_future",
                 schedule_id=self.schedule.schedule_id,
-                job_type=self.schedule.job_type,
-                first_missed=missed.isoformat(),
-                taken=tick and tick.isoformat(),
+                cursor=self.reached.isoformat(),
             )
-        if tick is None:
-            self._reached = now
-        self.is_busy = tick is not None
-        return tick
+            self.reached = now
+            self.due_at = self._ticks.next_after(now)
 
-    def finish(self, tick: datetime) -> None:
-        """The tick is done, or given up."""
-        self._reached = max(self._reached, tick)
-        self.is_busy = False
+    def _take_ticks(self, first: datetime, now: datetime) -> list[Occurrence]:
+        following = self._ticks.next_after(first)
+        is_alone = following is None or following > now
+        if is_alone and now - first <= LATE:
+            self.due_at = following
+            return [Occurrence(first)]
+        self.due_at = self._ticks.next_after(now)
+        taken = chosen(self.schedule, self._ticks, self.reached, now)
+        if not taken:
+            self.reached = now
+        return taken
 
-    def seconds_until_due(self, now: datetime, at_most: float) -> float:
-        """Return how long nothing is due; `at_most` while a tick is under way whose end cannot be foreseen."""
-        if self._upcoming is None or self._upcoming <= now:
-            return at_most
-        return min(at_most, (self._upcoming - now).total_seconds())
 
-    def _distrust_cursor(self, now: datetime) -> None:
-        # the clock was far ahead once; without this the schedule would stay silent until that time has come
-        logger.warning(
-            "schedule_cursor_in_the_future", schedule_id=self.schedule.schedule_id, cursor=self._reached.isoformat()
-        )
-        self._reached = now
-        self.rewind()
+def is_incredible(reached: datetime, now: datetime) -> bool:
+    """Tell whether a cursor is so far in the future that a wrong clock must have set it."""
+    return reached - now > _NEVER_SO_FAR_AHEAD

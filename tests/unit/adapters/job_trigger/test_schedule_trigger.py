@@ -56,7 +56,24 @@ class SetClock(FakeClock):
         await self.advance(1)
 
 
-class SlowCreator(RecordingJobCreator):
+class OneByOne(JobCreator):
+    """Makes no batches."""
+
+    def __init__(self) -> None:
+        self.recorder = RecordingJobCreator()
+
+    @property
+    def jobs(self) -> list[Job]:
+        return self.recorder.jobs
+
+    @override
+    async def create_job(
+        self, job_type: str, payload: dict[str, Any], queue_name: str = "default", priority: int = 0, **kwargs: Any
+    ) -> Job:
+        return await self.recorder.create_job(job_type, payload, queue_name, priority, **kwargs)
+
+
+class SlowCreator(OneByOne):
     """Creates jobs of one type only when it is let."""
 
     def __init__(self, held_type: str) -> None:
@@ -73,7 +90,7 @@ class SlowCreator(RecordingJobCreator):
         return await super().create_job(job_type, payload, queue_name, priority, **kwargs)
 
 
-class OneTypeFails(RecordingJobCreator):
+class OneTypeFails(OneByOne):
     """Cannot create jobs of one type."""
 
     def __init__(self, failing_type: str, error: Exception = DOWN) -> None:
@@ -123,7 +140,7 @@ async def _running(trigger: ScheduleTrigger) -> AsyncIterator[ScheduleTrigger]:
         await trigger.stop()
 
 
-def _ticks(creator: RecordingJobCreator) -> list[str]:
+def _ticks(creator: RecordingJobCreator | OneByOne) -> list[str]:
     return [datetime.fromisoformat(job.metadata["scheduled_for"]).strftime("%d %H:%M:%S") for job in creator.jobs]
 
 
@@ -148,6 +165,9 @@ async def test_a_tick_asks_for_the_job_as_configured(clock: SetClock) -> None:
             "idempotency_key": "schedule:report.daily:daily:1893488400",
             "schedule_id": "daily",
             "scheduled_for": "2030-01-01T09:00:00+00:00",
+            "scheduled_for_local": "2030-01-01T09:00:00+00:00",
+            "lateness_seconds": 0.0,
+            "catch_up": False,
         },
     )
 

@@ -1,0 +1,183 @@
+"""When the ticks of all schedules are created: one heap, one timer, any number of replicas."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from typing import Any
+
+from typing_extensions import override
+
+from portico.exceptions import ConflictError, PorticoError
+from portico.ports.job import Job
+from portico.ports.job_creator import JobCreator
+from portico.runtime.alarm import Alarm
+from portico.runtime.schedule_book import ScheduleBook
+from portico.runtime.schedule_clock import ClockGuard
+from portico.runtime.schedule_config import ScheduleConfig
+from portico.runtime.schedule_progress import is_incredible
+from portico.runtime.scheduled_jobs import CREATIONS_AT_ONCE, Due, ScheduledJobs
+from portico.runtime.service import StoppingError, describe
+from portico.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+CREATED_TOGETHER = 100
+_LONGEST_SLEEP_SECONDS = 1.0
+"""The wall clock may be set, and monotonic clocks stop while the machine sleeps: look again this often."""
+_UPKEEP_SECONDS = 1.0
+_SAVED_TOGETHER = 5_000
+
+
+class ScheduleLoop(ScheduledJobs):
+    """The half of the schedule trigger that knows when; `ScheduledJobs` is the half that creates."""
+
+    def __init__(self, job_creator: JobCreator, in_code: Sequence[ScheduleConfig], **options: Any) -> None:
+        super().__init__(job_creator, **options)
+        self._in_code = in_code
+        self._is_clock_trusted = True
+        self._wakes_at = self._latest_now = self._clock.now()
+
+    @override
+    def _settings(self) -> dict[str, Any]:
+        return {"schedules": len(self._in_code)}
+
+    @override
+    async def _open(self, stack: AsyncExitStack) -> None:
+        await super()._open(stack)
+        self._alarm = Alarm(self._clock)
+        self._guard = ClockGuard(self.store, self._clock)
+        self._book = ScheduleBook(self.store, self._name, self._in_code, self._clock)
+        is_trusted = await self._guard.is_trusted()
+        # a new schedule must not begin in the future of a clock that is wrong
+        await self._book.load(self._clock.now() - (timedelta(0) if is_trusted else self._guard.skew))
+        stack.push_async_callback(self._save_quietly)
+        self._supervise(stack, "upkeep", self._upkeep_forever)
+        self._supervise(stack, "ticks", self._tick_forever)
+
+    async def _upkeep_forever(self) -> None:
+        while True:
+            await self._clock.sleep(_UPKEEP_SECONDS)
+            try:
+                if await self._book.refresh():
+                    self._alarm.ring()
+            except PorticoError as error:
+                logger.warning("schedule_changes_not_read", trigger=self._name, error=describe(error))
+            await self._save_quietly(_SAVED_TOGETHER)
+            self._progressed("upkeep")
+
+    async def _save_quietly(self, at_most: int | None = None) -> None:
+        cursors = self._book.cursors
+        try:
+            await (cursors.save_all() if at_most is None else cursors.save_some(at_most))
+        except PorticoError as error:
+            # later then; until that, a restart meets the keys
+            logger.warning("schedule_cursors_not_saved", trigger=self._name, error=describe(error))
+
+    async def _tick_forever(self) -> None:
+        self._slots = asyncio.Semaphore(CREATIONS_AT_ONCE)
+        self._book.agenda.rewind()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                if await self._may_fire():
+                    self._notice_a_clock_set_back()
+                    await self._begin_due(group)
+                self._progressed("ticks")
+                await self._rest()
+
+    async def _rest(self) -> None:
+        now = self._clock.now()
+        seconds = _LONGEST_SLEEP_SECONDS
+        if self._is_clock_trusted:
+            seconds = self._book.agenda.seconds_until_due(now, _LONGEST_SLEEP_SECONDS)
+        self._wakes_at = now + timedelta(seconds=seconds)
+        await self._alarm.wait(seconds)
+
+    async def _may_fire(self) -> bool:
+        was_trusted, self._is_clock_trusted = self._is_clock_trusted, await self._guard.is_trusted()
+        if was_trusted and not self._is_clock_trusted:
+            error = ConflictError(
+                f"the clocks of this host and of the store are {self._guard.skew.total_seconds():.0f} s apart: "
+                "no schedule fires until they agree"
+            )
+            self._failed(error)
+            logger.error("schedule_clock_distrusted", trigger=self._name, error=str(error))
+            await self._alert(f"Schedules do not fire: {self._name}", str(error))
+        if self._is_clock_trusted and not was_trusted:
+            self._recovered()
+            logger.info("schedule_clock_trusted", trigger=self._name)
+        return self._is_clock_trusted
+
+    def _notice_a_clock_set_back(self) -> None:
+        now = self._clock.now()
+        if is_incredible(self._latest_now, now):
+            self._book.agenda.doubt(now)
+        self._latest_now = now
+
+    async def _begin_due(self, group: asyncio.TaskGroup) -> None:
+        size = CREATED_TOGETHER if self._creates_together else 1
+        while self._book.agenda.is_due(self._clock.now()):
+            await self._slots.acquire()
+            dues = self._take(size)
+            group.create_task(self._work_through(dues, size), name=f"{self._name}:tick")
+
+    def _take(self, at_least: int) -> list[Due]:
+        now, agenda = self._clock.now(), self._book.agenda
+        dues: list[Due] = []
+        while len(dues) < at_least and (progress := agenda.pop_due(now)) is not None:
+            taken = progress.take(now)
+            dues += [Due(progress, occurrence, is_last=occurrence is taken[-1]) for occurrence in taken]
+            if not taken:
+                agenda.plan(progress)
+        return dues
+
+    async def _work_through(self, dues: Sequence[Due], size: int) -> None:
+        """Begin with a slot, and give it back."""
+        try:
+            ready = [due for due in dues if not await self._still_waits(due)]
+        except BaseException:
+            self._slots.release()
+            raise
+        if not ready:
+            self._slots.release()
+        # a stop in between: the next start begins at the cursors
+        with suppress(StoppingError):
+            for begin in range(0, len(ready), size):
+                if begin:
+                    await self._slots.acquire()
+                await self._settle(ready[begin : begin + size])
+
+    async def _still_waits(self, due: Due) -> bool:
+        blocker_id = due.progress.blocker_id
+        if blocker_id is None:
+            return False
+        try:
+            blocker = await self.job_creator.get_job(blocker_id)
+        except PorticoError:
+            blocker = None
+        if blocker is None or blocker.status.is_final:
+            return False
+        self._kept_waiting(due, blocker)
+        return True
+
+    @override
+    def _kept_waiting(self, due: Due, job: Job) -> None:
+        due.progress.hold(due.occurrence, job.id, self._clock.now())
+        self._let_go(due)
+
+    @override
+    async def _finished(self, due: Due, *, is_alone: bool) -> None:
+        due.progress.finish(due.occurrence, self._clock.now())
+        self._let_go(due)
+        self._book.cursors.save_later(due.progress)
+        if is_alone:
+            # after the creation: a crash in between asks for the same job again, and its key answers
+            await self._save_quietly(1)
+
+    def _let_go(self, due: Due) -> None:
+        if not due.is_last:
+            return
+        due.progress.is_busy = False
+        self._book.agenda.plan(due.progress)
+        if due.progress.due_at is not None and due.progress.due_at < self._wakes_at:
+            self._alarm.ring()

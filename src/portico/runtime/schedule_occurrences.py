@@ -1,0 +1,100 @@
+"""One reason to create the job of a schedule, and the job that is asked for then."""
+
+import json
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+from zlib import crc32
+from zoneinfo import ZoneInfo
+
+from portico.ports.job import Job
+from portico.ports.job_creator import JobRequest
+from portico.runtime.events import Event
+from portico.runtime.schedule_config import ScheduleConfig
+from portico.runtime.schedules import epoch_text
+
+_CRC_VALUES = 2**32
+_REMEMBERED_TEXTS = 256
+
+
+class Cause(StrEnum):
+    """Why a job is created."""
+
+    TICK = "tick"
+    CATCH_UP = "catch_up"
+    """A tick that was missed."""
+    BACKFILL = "backfill"
+    """A tick of the past that somebody asked for."""
+    RUN_NOW = "run_now"
+    """Somebody asked for the job; it is no tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A tick, or a run that was asked for."""
+
+    tick: datetime
+    """Aware and in UTC."""
+    cause: Cause = Cause.TICK
+    run_id: str | None = None
+    """Makes a run that was asked for one of its own."""
+
+    def identity(self, schedule: ScheduleConfig) -> str:
+        """Return what identifies it among all events of the trigger."""
+        if self.run_id is not None:
+            return f"{schedule.schedule_id}:run:{self.run_id}"
+        return f"{schedule.schedule_id}:{epoch_text(self.tick)}"
+
+    def as_event(self, schedule: ScheduleConfig) -> Event:
+        """Return it as the inbox keeps it."""
+        return Event(source_id=self.identity(schedule), body=json.dumps(schedule.payload).encode())
+
+
+def job_request(
+    schedule: ScheduleConfig, occurrence: Occurrence, *, key: str, unique_key: str, now: datetime
+) -> JobRequest:
+    """Return the request for the job; `key` names the occurrence, `unique_key` the schedule."""
+    utc, local = _texts(occurrence.tick, schedule.timezone)
+    metadata: dict[str, Any] = {
+        "idempotency_key": key,
+        "schedule_id": str(schedule.schedule_id),
+        "scheduled_for": utc,
+        "scheduled_for_local": local,
+        "lateness_seconds": round((now - occurrence.tick).total_seconds(), 3),
+        "catch_up": occurrence.cause in (Cause.CATCH_UP, Cause.BACKFILL),
+    }
+    if occurrence.cause is Cause.RUN_NOW:
+        metadata["manual"] = True
+    # back-filled jobs would keep each other out
+    if schedule.overlap != "allow" and occurrence.cause is not Cause.BACKFILL:
+        metadata["unique_key"] = unique_key
+    return JobRequest(
+        job_type=schedule.job_type,
+        payload=deepcopy(schedule.payload) if schedule.payload else {},
+        queue_name=schedule.queue_name,
+        priority=schedule.priority,
+        scheduled_at=_delayed(schedule, occurrence),
+        metadata=metadata,
+    )
+
+
+def is_kept_out(job: Job, key: str) -> bool:
+    """Tell whether the creation returned an unfinished job of another occurrence, by `unique_key`."""
+    return getattr(job, "is_duplicate", False) is True and job.metadata.get("idempotency_key") != key
+
+
+@lru_cache(_REMEMBERED_TEXTS)
+def _texts(tick: datetime, timezone: str) -> tuple[str, str]:
+    # thousands of schedules fire at one time, in a few zones
+    return tick.astimezone(UTC).isoformat(), tick.astimezone(ZoneInfo(timezone)).isoformat()
+
+
+def _delayed(schedule: ScheduleConfig, occurrence: Occurrence) -> datetime | None:
+    if not schedule.jitter or occurrence.cause is Cause.RUN_NOW:
+        return None
+    # a checksum and no random number: every replica comes to the same time
+    share = crc32(occurrence.identity(schedule).encode()) / _CRC_VALUES
+    return occurrence.tick + schedule.jitter * share
