@@ -65,7 +65,9 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 def _address(text: str) -> _Address | None:
     if text.startswith("["):
-        text = text[1:].partition("]")[0]
+        text, bracket, _ = text[1:].partition("]")
+        if not bracket:
+            return None
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     if "%" in text:
