@@ -2,14 +2,18 @@
 
 import asyncio
 import sys
+import uuid
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.adapters.store.postgres.statements import migrations
 from portico.adapters.store.postgres.store import PostgresStore
 from portico.exceptions import ConfigurationError, DatabaseError
+from portico.ports.job import Job
 from tests.postgres_processes import PASSWORD, OwnServer, free_port
 
 pytestmark = pytest.mark.asyncio
@@ -89,12 +93,32 @@ async def test_a_user_who_may_not_create_a_schema_hears_what_to_grant(own_postgr
         await open_and_close(own_postgres.url_as("guest:guest"), "guests")
 
 
-async def test_a_user_who_may_only_use_the_schema_may_open_it(own_postgres: OwnServer) -> None:
+async def test_a_user_with_the_grants_of_the_documentation_may_work(own_postgres: OwnServer) -> None:
     await open_and_close(own_postgres.url, "prepared")
+    page = (Path(__file__).parents[2] / "docs" / "queues" / "postgresql.md").read_text()
+    grants = [line for line in page.splitlines() if line.startswith("GRANT ")]
+    assert grants
     await execute(own_postgres.url, "CREATE ROLE worker LOGIN PASSWORD 'worker'")
-    await execute(own_postgres.url, "GRANT USAGE ON SCHEMA prepared TO worker")
-    await execute(own_postgres.url, "GRANT ALL ON ALL TABLES IN SCHEMA prepared TO worker")
-    await open_and_close(own_postgres.url_as("worker:worker"), "prepared")
+    for grant in grants:
+        await execute(own_postgres.url, grant.replace("SCHEMA portico", "SCHEMA prepared"))
+    queue = DatabaseJobQueueAdapter(own_postgres.url_as("worker:worker"), schema="prepared")
+    await queue.enqueue(Job(id=uuid.uuid4(), queue_name="q", job_type="t", payload={}))
+    claimed = await queue.dequeue("q", timeout=0)
+    assert claimed is not None
+    assert await queue.acknowledge(claimed.id)
+    assert await queue.prune() == 0
+    await queue.close()
+    # it is not the owner: the server skips it with a warning
+    await execute(own_postgres.url_as("worker:worker"), "VACUUM (SKIP_LOCKED, TRUNCATE off) prepared.live_job")
+
+
+@pytest.mark.parametrize("secret", ["hidden/word", "hidden word:@", "%zz"])
+async def test_a_url_that_the_driver_cannot_read_is_not_repeated(secret: str) -> None:
+    with pytest.raises((ConfigurationError, DatabaseError)) as raised:
+        await open_and_close(f"postgresql://user:{secret}@127.0.0.1:{free_port()}/jobs")
+    shown = f"{raised.value!r} {raised.value.details} {raised.value.__cause__!r}"
+    assert "hidden" not in shown
+    assert "word" not in shown.replace("password", "")
 
 
 async def test_a_server_that_is_not_there_is_a_database_error_that_names_it() -> None:

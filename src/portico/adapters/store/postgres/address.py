@@ -8,6 +8,8 @@ from portico.exceptions import ConfigurationError
 
 SCHEMES = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _FORM = "postgresql://user:password@host:5432/database"
+_HOST = r"(\[[0-9a-fA-F:]+\]|[\w.-]*)(:\d+)?"
+_HOSTS = re.compile(f"{_HOST}(,{_HOST})*")
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 
 
@@ -30,12 +32,16 @@ class Address:
         if not separator or scheme not in SCHEMES:
             message = f"a PostgreSQL URL looks like {_FORM}"
             raise ConfigurationError(message)
-        authority, _, path = rest.partition("/")
-        hosts = authority.rpartition("@")[2] or "the default host"
-        database = re.split(r"[?#]", path, maxsplit=1)[0] or "the user's own"
-        # a question mark may stand where no path is, with a password behind it
-        shown = f"PostgreSQL at {re.split(r'[?#]', hosts, maxsplit=1)[0]}, database {database}"
-        return cls(f"postgresql://{rest}", shown)
+        return cls(f"postgresql://{rest}", f"PostgreSQL at {_place(rest)}")
+
+
+def _place(rest: str) -> str:
+    """Return host and database; whatever may belong to a password that is not percent-encoded is left out."""
+    before_options, _, options = rest.partition("?")
+    hosts, _, database = before_options.rpartition("@")[2].partition("#")[0].partition("/")
+    if ("@" in options and "@" not in before_options) or not _HOSTS.fullmatch(hosts):
+        return "the host in the URL"
+    return f"{hosts or 'the default host'}, database {database or 'of the user'}"
 
 
 def checked_schema(name: str) -> str:

@@ -27,6 +27,7 @@ class Connections:
         self._size = size
         self._idle: list[tuple[Any, float]] = []
         self._free = asyncio.Semaphore(size)
+        self._is_closed = False
 
     async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
         """Run one statement in a transaction of its own.
@@ -45,7 +46,9 @@ class Connections:
                     connection.terminate()
                 raise
             finally:
-                if not connection.is_closed():
+                if self._is_closed:
+                    connection.terminate()
+                elif not connection.is_closed():
                     self._idle.append((connection, asyncio.get_running_loop().time()))
         return rows
 
@@ -61,6 +64,8 @@ class Connections:
         except (TimeoutError, OSError):
             for connection, _ in self._idle:
                 connection.terminate()
+        finally:
+            self._is_closed = True
 
     async def _new(self) -> Any:
         try:

@@ -16,6 +16,7 @@ logger = get_logger(__name__)
 
 _BETWEEN_RINGS_SECONDS = 0.005
 _HEARTBEAT_SECONDS = 15.0
+_BACKOFF = Backoff(base_seconds=0.2, cap_seconds=10.0, jitter=0.2)
 _LONGEST_MESSAGE = 7000
 _SHORTEST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -68,42 +69,47 @@ class Listener:
         self._store = store
         self._signals = signals
         self._heard = asyncio.Event()
+        self._failures = 0
         self.is_listening = False
 
     async def run(self) -> None:
         """Listen until cancelled; return when listening is not possible here at all."""
-        backoff = Backoff(base_seconds=0.2, cap_seconds=10.0, jitter=0.2)
-        failures = 0
         while True:
             try:
                 connection = await self._store.connect_listener()
                 if connection is None:
                     return
-                failures = 0
                 await self._listen(connection)
             except Exception as error:  # noqa: BLE001 - the supervised loop of the listener; polling goes on
-                failures += 1
-                log = logger.warning if failures == 1 else logger.debug
+                self._failures += 1
+                log = logger.warning if self._failures == 1 else logger.debug
                 log("queue_listener_lost", error=type(error).__name__, database=self._store.shown)
             finally:
                 self.is_listening = False
-            await asyncio.sleep(backoff.delay_seconds(failures))
+            await asyncio.sleep(_BACKOFF.delay_seconds(self._failures))
 
     async def _listen(self, connection: Any) -> None:
         is_gone = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: is_gone.set())
             await connection.add_listener(channel(self._store), self._hear)
-            self.is_listening = True
-            # whatever was rung for before this
-            self._signals.ring_all()
             while not is_gone.is_set():
                 await self._prove(connection)
+                self._begin()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_HEARTBEAT_SECONDS):
                         await is_gone.wait()
         finally:
             connection.terminate()
+        raise ConnectionResetError
+
+    def _begin(self) -> None:
+        if self.is_listening:
+            return
+        self.is_listening = True
+        self._failures = 0
+        # whatever was rung for before this
+        self._signals.ring_all()
 
     async def _prove(self, connection: Any) -> None:
         """Ring for nobody and hear it: a connection may be dead without saying so."""

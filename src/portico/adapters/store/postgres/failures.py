@@ -65,6 +65,10 @@ def explained(error: Exception, shown: str) -> Exception:
 
 def explained_opening(error: Exception, shown: str) -> Exception:
     """Do the same for an error while the store is opened: what only another configuration mends is one of it."""
+    if isinstance(error, ValueError) and not isinstance(error, PorticoError):
+        # no cause: the driver's words repeat parts of the URL
+        message = f"{shown}: the URL cannot be read; percent-encode what is special in user and password"
+        return ConfigurationError(message, details={"database": shown})
     told = explained(error, shown)
     if isinstance(told, DatabaseError) and _code(error).startswith(_REFUSED_WHEN_OPENING):
         return ConfigurationError(told.message, details=told.details, cause=error)

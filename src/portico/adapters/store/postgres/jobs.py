@@ -38,6 +38,9 @@ from portico.utils.logging import get_logger
 logger = get_logger(__name__)
 
 _PRUNED_TOGETHER = 1000
+_EXPIRED_TOGETHER = 1000
+"""As ``give_back_expired`` has it."""
+_UNIQUE_VIOLATION = "23505"
 
 
 class PostgresJobs(JobStore):
@@ -136,18 +139,18 @@ class PostgresJobs(JobStore):
     @override
     async def recover(self) -> int:
         await self._store.compare_clocks()
-        rows = await self._store.fetch(
-            "job_give_back_expired",
-            self._now(),
-            self._rules.max_crashes,
-            CRASHED_MESSAGE,
-            CANCELLED_MESSAGE,
-            is_repeatable=True,
-        )
+        rows: list[Row] = []
+        while len(rows) % _EXPIRED_TOGETHER == 0:
+            some = await self._store.fetch(
+                "job_give_back_expired", self._now(), self._rules.max_crashes, CRASHED_MESSAGE, CANCELLED_MESSAGE
+            )
+            if not some:
+                break
+            rows += some
+            self._ring_for_runnable(some)
         await self._store.fetch("key_forget_expired", self._now(), is_repeatable=True)
         if rows:
             logger.info("jobs_recovered", count=len(rows), database=self._store.shown)
-            self._ring_for_runnable(rows)
         return len(rows)
 
     @override
@@ -170,10 +173,14 @@ class PostgresJobs(JobStore):
 
     @override
     async def revive(self, job_id: UUID) -> bool:
-        holders = await self._store.fetch("job_unique_holder", job_id, is_repeatable=True)
-        if holders:
-            raise unique_key_taken(job_id, holders[0][0])
-        rows = await self._store.fetch("job_revive", job_id, self._now())
+        await self._refuse_taken(job_id)
+        try:
+            rows = await self._store.fetch("job_revive", job_id, self._now())
+        except DatabaseError as error:
+            if error.details.get("sqlstate") == _UNIQUE_VIOLATION:
+                # somebody took it meanwhile
+                await self._refuse_taken(job_id)
+            raise
         self._ring(row[0] for row in rows)
         return bool(rows)
 
@@ -202,7 +209,16 @@ class PostgresJobs(JobStore):
             before = found[0][0]
         status = None if which.status is None else which.status.value
         error = None if which.error_contains is None else text("error_contains", which.error_contains)
-        narrowing = (which.queue_name, status, which.job_type, error, which.created_after, which.created_before)
+        is_ended = None if which.status is None else which.status.is_final
+        narrowing = (
+            which.queue_name,
+            status,
+            which.job_type,
+            error,
+            which.created_after,
+            which.created_before,
+            is_ended,
+        )
         rows = await self._store.fetch("job_list", before, *narrowing, max(which.limit, 0), is_repeatable=True)
         return [stored_job(row) for row in rows]
 
@@ -229,6 +245,11 @@ class PostgresJobs(JobStore):
     @override
     async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
         await self._signals.wait(queue_names, timeout)
+
+    async def _refuse_taken(self, job_id: UUID) -> None:
+        holders = await self._store.fetch("job_unique_holder", job_id, is_repeatable=True)
+        if holders:
+            raise unique_key_taken(job_id, UUID(int=holders[0][0].int))
 
     async def _insert(self, newcomers: Sequence[Newcomer]) -> list[Job]:
         mode = "on" if self._store.durability == "power" else "off"

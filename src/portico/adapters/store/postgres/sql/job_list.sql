@@ -8,4 +8,6 @@ WHERE seq < coalesce($1::bigint, 9223372036854775807)
     AND ($5::text IS NULL OR strpos(error_message, $5) > 0)
     AND ($6::timestamptz IS NULL OR created_at >= $6)
     AND ($7::timestamptz IS NULL OR created_at < $7)
-ORDER BY seq DESC LIMIT $8::bigint
+    -- spares one of the two tables
+    AND ($8::boolean IS NULL OR is_ended = $8)
+ORDER BY seq DESC LIMIT $9::bigint
