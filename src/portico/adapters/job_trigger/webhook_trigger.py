@@ -27,6 +27,7 @@ from portico.adapters.http.source_receiving import SourceReceivingTrigger
 from portico.adapters.http.sources.delivery import Delivery
 from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
 from portico.adapters.http.webhook_config import WebhookConfig
+from portico.adapters.json_schema import with_json_schemas
 from portico.adapters.store.memory.rate_limiter import MemoryRateLimiter
 from portico.adapters.webhook_signature.generic import HmacSignature
 from portico.adapters.webhook_signature.secrets import Secret
@@ -110,7 +111,7 @@ class WebhookTrigger(SourceReceivingTrigger):
     ) -> None:
         super().__init__(job_creator, name=name, clock=clock, store=store, inbox=inbox)
         self.config = config or WebhookConfig()
-        self._mapped_steps = (PayloadSchemas(payload_schemas or {}), PriorityMap(priority_map or {}))
+        self._mapped_steps = (PayloadSchemas(with_json_schemas(payload_schemas or {})), PriorityMap(priority_map or {}))
         self._steps: tuple[IntakeStep, ...] = (
             AllowList(self.config.allowed_job_types),
             require_job_type_of_sane_length,
