@@ -139,5 +139,8 @@ def _canonical(value: Any) -> str:
 
 
 def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
     match = _QUOTED.fullmatch(value)
-    return re.sub(r"\\(.)", r"\1", match[1]) if match else value
+    # no key at all where the quotes do not fit
+    return re.sub(r"\\(.)", r"\1", match[1]) if match else ""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictInt
 
 from portico.exceptions import ValidationError
 from portico.ports.rate_limiter import RateDecision
+from portico.runtime.intake.names import MAX_JOB_TYPE_LENGTH
 from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from portico.runtime.intake.strict_json import decode_json
 from portico.runtime.pydantic_errors import refusal_places, refusal_text
@@ -44,7 +45,8 @@ class WebhookJobRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    job_type: str
+    # how long it may be is asked behind the list of those that are allowed
+    job_type: str = Field(json_schema_extra={"minLength": 1, "maxLength": MAX_JOB_TYPE_LENGTH})
     payload: dict[str, Any] = Field(repr=False)
     queue_name: str = Field(default="default", pattern=_QUEUE_NAME)
     priority: StrictInt = Field(default=0, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)

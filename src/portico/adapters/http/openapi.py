@@ -4,26 +4,68 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_ERROR_SCHEMA = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
+from portico.adapters.http.webhook_config import WebhookConfig
+
+PROBLEM: dict[str, Any] = {
+    "title": "Problem",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
+                    "code": {"type": "string"},
+                    "msg": {"type": "string"},
+                },
+                "required": ["loc", "code", "msg"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+}
+_REQUEST_ID = {"X-Request-ID": {"description": "The caller's own or a new one", "schema": {"type": "string"}}}
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}}
+_RATE_LIMIT = {
+    "RateLimit": {"description": "What is left of the limit, where there is one", "schema": {"type": "string"}},
+    "RateLimit-Policy": {"description": "What the limit is", "schema": {"type": "string"}},
+}
+_REPLAYED = {
+    "Idempotency-Replayed": {
+        "description": "`true`: the answer is that of an earlier request with this Idempotency-Key",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
 _ERRORS = {
     400: "The body is not strict JSON, or does not hold what it must",
-    403: "The job type is not allowed",
+    403: "The job type is not allowed, or the page that a browser shows is not",
     408: "The body took too long",
     413: "The body is too large",
     415: "The body is compressed, or declared as something else than JSON",
-    429: "Too many jobs of this type",
+    429: "Too many jobs of this type, or too many requests of this client",
+    431: "The head of the request is too large",
     500: "The job could not be created; the request may be repeated",
-    503: "The trigger is not running",
+    503: "The trigger is not running, or there is too much to do",
 }
-_WITH_RETRY_AFTER = frozenset({429, 503})
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "Requests for a job type with the same key get the first one's job",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+_UNAUTHORIZED = {401: "The caller is not known"}
+_OF_KEYS = {
+    409: "A request with this Idempotency-Key is under way",
+    422: "The Idempotency-Key was used for another request",
 }
+_HEADERS = {
+    401: {"WWW-Authenticate": {"description": "How to say who asks", "schema": {"type": "string"}}},
+    409: _RETRY_AFTER,
+    429: {**_RETRY_AFTER, **_RATE_LIMIT},
+    503: _RETRY_AFTER,
+}
+_KEY = r'^("([\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255}"|[\x21\x23-\x7e][\x21-\x7e]{0,254})$'
 _ACCEPTED_SCHEMA = {
     "type": "object",
     "properties": {
@@ -37,21 +79,41 @@ _ACCEPTED_SCHEMA = {
 }
 
 
-def responses() -> dict[int | str, dict[str, Any]]:
+def responses(config: WebhookConfig) -> dict[int | str, dict[str, Any]]:
     """Return every answer of the route."""
-    described: dict[int | str, dict[str, Any]] = {202: _response("The job is stored", _ACCEPTED_SCHEMA)}
-    for status, description in _ERRORS.items():
-        described[status] = _response(description, _ERROR_SCHEMA)
-    for status in _WITH_RETRY_AFTER:
-        described[status]["headers"] = _RETRY_AFTER
+    has_keys = config.idempotency != "off"
+    errors = {**_ERRORS, **({} if config.auth is None else _UNAUTHORIZED), **(_OF_KEYS if has_keys else {})}
+    described: dict[int | str, dict[str, Any]] = {
+        202: {
+            "description": "The job is stored",
+            "content": {"application/json": {"schema": _ACCEPTED_SCHEMA}},
+            "headers": {**_REQUEST_ID, **_RATE_LIMIT, **(_REPLAYED if has_keys else {})},
+        }
+    }
+    for status in sorted(errors):
+        described[status] = {
+            "description": errors[status],
+            "content": {"application/problem+json": {"schema": PROBLEM}},
+            "headers": {**_REQUEST_ID, **_HEADERS.get(status, {})},
+        }
     return described
 
 
-def request(model: type[BaseModel]) -> dict[str, Any]:
+def request(model: type[BaseModel], config: WebhookConfig) -> dict[str, Any]:
     """Return what a caller sends."""
-    content = {"application/json": {"schema": model.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}, "parameters": [_IDEMPOTENCY_KEY]}
+    example = {"job_type": "email.send", "payload": {"recipient": "user@example.com"}}
+    content = {"application/json": {"schema": model.model_json_schema(), "example": example}}
+    described: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    if config.idempotency != "off":
+        described["parameters"] = [_idempotency_key(is_required=config.idempotency == "required")]
+    return described
 
 
-def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _idempotency_key(*, is_required: bool) -> dict[str, Any]:
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": is_required,
+        "description": "Requests for a job type with the same key get the first one's job; bare or in double quotes",
+        "schema": {"type": "string", "pattern": _KEY},
+    }

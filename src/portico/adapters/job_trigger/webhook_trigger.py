@@ -346,8 +346,8 @@ class WebhookTrigger(SourceReceivingTrigger):
                 response_model=None,
                 include_in_schema=in_schema,
                 name="create_job",
-                responses=openapi.responses(),
-                openapi_extra=openapi.request(WebhookJobRequest),
+                responses=openapi.responses(self.config),
+                openapi_extra=openapi.request(WebhookJobRequest, self.config),
             )
         self._add_source_routes(router)
         return router

@@ -243,7 +243,9 @@ async def test_openapi_describes_the_route_once_and_without_job_types(trigger: W
 
     assert list(document["paths"]) == [JOBS]
     operation = document["paths"][JOBS]["post"]
-    assert set(operation["responses"]) == {"202", "400", "403", "408", "413", "415", "429", "500", "503"}
+    codes = {"400", "403", "408", "409", "413", "415", "422", "429", "431", "500", "503"}
+    assert set(operation["responses"]) == {"202", *codes}
+    assert all(list(operation["responses"][code]["content"]) == ["application/problem+json"] for code in codes)
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     assert set(schema["properties"]) == {"job_type", "payload", "queue_name", "priority"}
     assert schema["required"] == ["job_type", "payload"]
