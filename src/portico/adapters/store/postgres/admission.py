@@ -9,6 +9,7 @@ from uuid import UUID
 
 from portico.adapters.job_store import key_of, with_fields
 from portico.adapters.store.postgres.connections import Row
+from portico.adapters.store.postgres.failures import UNIQUE_VIOLATION
 from portico.adapters.store.postgres.rows import stored_job, text
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job, JobStatus
@@ -68,6 +69,21 @@ class Newcomer:
         queue_name, values = self.job.queue_name, self.values
         keys = ((column, queue_name, values[column]) for column in (_IDEMPOTENCY_KEY, _UNIQUE_KEY))
         return [self.job.id, *(key for key in keys if key[2] is not None)]
+
+
+async def insert_alone(statements: Statements, newcomer: Newcomer, rules: AdmissionRules) -> Job | None:
+    """Store a lone job the short way; None where that does not do, and nothing was stored."""
+    values = newcomer.values
+    if values[_IDEMPOTENCY_KEY] is not None:
+        return None
+    given = (*values[:_IDEMPOTENCY_KEY], *values[_IDEMPOTENCY_KEY + 1 :])
+    try:
+        rows = await statements.fetch("job_enqueue_one", *given, rules.now, rules.commit_mode, is_repeatable=True)
+    except DatabaseError as error:
+        if error.details.get("sqlstate") != UNIQUE_VIOLATION:
+            raise
+        return None
+    return newcomer.job if rows else None
 
 
 async def insert(statements: Statements, newcomers: Sequence[Newcomer], rules: AdmissionRules) -> list[Job]:

@@ -4,6 +4,7 @@ from enum import Enum, auto
 
 from portico.exceptions import ConfigurationError, DatabaseError, PorticoError, ValidationError
 
+UNIQUE_VIOLATION = "23505"
 _WAYS_OUT = {
     "28": "the server refused the login: check user and password in the URL, and the server's pg_hba.conf",
     "3D000": "the database does not exist: create it, or name another one in the URL",

@@ -20,11 +20,12 @@ from portico.adapters.job_store import (
     unknown_page,
 )
 from portico.adapters.ready_signals import ReadySignals
-from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert
+from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert, insert_alone
 from portico.adapters.store.postgres.answers import complete, reject
 from portico.adapters.store.postgres.claiming import Claiming, release_claims
 from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.doorbell import Doorbell, Listener, Watch
+from portico.adapters.store.postgres.failures import UNIQUE_VIOLATION
 from portico.adapters.store.postgres.rows import stored_job, text
 from portico.adapters.store.postgres.store import PostgresStore
 from portico.adapters.store.postgres.transactions import CallersTransaction
@@ -40,7 +41,6 @@ logger = get_logger(__name__)
 _PRUNED_TOGETHER = 1000
 _EXPIRED_TOGETHER = 1000
 """As ``give_back_expired`` has it."""
-_UNIQUE_VIOLATION = "23505"
 
 
 class PostgresJobs(JobStore):
@@ -177,7 +177,7 @@ class PostgresJobs(JobStore):
         try:
             rows = await self._store.fetch("job_revive", job_id, self._now())
         except DatabaseError as error:
-            if error.details.get("sqlstate") == _UNIQUE_VIOLATION:
+            if error.details.get("sqlstate") == UNIQUE_VIOLATION:
                 # somebody took it meanwhile
                 await self._refuse_taken(job_id)
             raise
@@ -253,7 +253,9 @@ class PostgresJobs(JobStore):
 
     async def _insert(self, newcomers: Sequence[Newcomer]) -> list[Job]:
         mode = "on" if self._store.durability == "power" else "off"
-        jobs = await insert(self._store, newcomers, self._admission_rules(commit_mode=mode))
+        rules = self._admission_rules(commit_mode=mode)
+        alone = await insert_alone(self._store, newcomers[0], rules) if len(newcomers) == 1 else None
+        jobs = await insert(self._store, newcomers, rules) if alone is None else [alone]
         self._ring({job.queue_name for job in jobs if not job.is_duplicate})
         return jobs
 
