@@ -3,11 +3,14 @@
 import heapq
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import count
 
 from portico.runtime.schedule_progress import ScheduleProgress
 
 _Entry = tuple[datetime, int, ScheduleProgress]
 _COMPACTED_FROM = 1_000
+_ENTRIES = 2**48
+"""More than there will ever be."""
 
 
 class ScheduleAgenda:
@@ -16,6 +19,7 @@ class ScheduleAgenda:
     def __init__(self) -> None:
         self._by_id: dict[str, ScheduleProgress] = {}
         self._heap: list[_Entry] = []
+        self._order = count()
 
     def __iter__(self) -> Iterator[ScheduleProgress]:
         return iter(self._by_id.values())
@@ -42,7 +46,9 @@ class ScheduleAgenda:
         if progress.is_planned or progress.is_gone or progress.is_paused or progress.due_at is None:
             return
         progress.is_planned = True
-        heapq.heappush(self._heap, (progress.due_at, -progress.schedule.priority, progress))
+        # one number, so that no two entries are alike and an entry stays small
+        order = next(self._order) - progress.schedule.priority * _ENTRIES
+        heapq.heappush(self._heap, (progress.due_at, order, progress))
 
     def rewind(self) -> None:
         """Let everything that is under way be due again; whoever was at it is gone."""

@@ -56,10 +56,6 @@ class ScheduleProgress:
         self.due_at = self._ticks.next_after(reached)
         """When to take something; None when there is no further tick."""
 
-    def __lt__(self, other: "ScheduleProgress") -> bool:
-        # for the heap, where a running number would cost a quarter more memory
-        return self.schedule.schedule_id < other.schedule.schedule_id
-
     def take(self, now: datetime) -> list[Occurrence]:
         """Return what is due by `now`, the oldest first."""
         due_at = self.due_at

@@ -17,6 +17,7 @@ SHORTEST_INTERVAL_SECONDS = 0.001
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SHARED = 4_096
+_REMEMBERED_NAMES = 256
 
 
 class Ticks(ABC):
@@ -175,6 +176,7 @@ def interval_ticks(every: float, anchor: datetime | None = None) -> IntervalTick
     return IntervalTicks(timedelta(microseconds=round(every * 1_000_000)), anchor or _EPOCH)
 
 
+@lru_cache(_REMEMBERED_NAMES)
 def epoch_text(tick: datetime) -> str:
     """Return the seconds since the epoch, exact and without trailing zeros; the name of a tick in keys."""
     seconds, rest = divmod(tick - _EPOCH, timedelta(seconds=1))

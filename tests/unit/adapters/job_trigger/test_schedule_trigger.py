@@ -1,8 +1,6 @@
 """When the schedule trigger creates which job, and what happens when it cannot."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,10 +19,21 @@ from portico.ports.job_creator import JobCreator
 from portico.ports.job_trigger import TriggerState
 from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
 from portico.testing import FakeClock, RecordingJobCreator
+from tests.unit.adapters.job_trigger.schedule_support import (
+    DAY,
+    HOUR,
+    MINUTE,
+    START,
+    OneByOne,
+    SetClock,
+    SlowCreator,
+    events_of,
+    running,
+    ticks_of,
+)
 
 pytestmark = pytest.mark.asyncio
 
-START = datetime(2030, 1, 1, 8, 59, 30, tzinfo=UTC)
 NINE = datetime(2030, 1, 1, 9, tzinfo=UTC)
 DAILY = ScheduleConfig(
     cron="0 9 * * *",
@@ -36,58 +45,6 @@ DAILY = ScheduleConfig(
 )
 MINUTELY = ScheduleConfig(cron="* * * * *", job_type="health.check", schedule_id="minutely")
 DOWN = DatabaseError("the store is down")
-MINUTE = 60
-HOUR = 3_600
-DAY = 86_400
-
-
-class SetClock(FakeClock):
-    """A clock that somebody sets."""
-
-    offset = timedelta(0)
-
-    @override
-    def now(self) -> datetime:
-        return super().now() + self.offset
-
-    async def jump(self, seconds: float) -> None:
-        """Move the wall clock on while nobody looks, then let a second pass."""
-        self.offset += timedelta(seconds=seconds - 1)
-        await self.advance(1)
-
-
-class OneByOne(JobCreator):
-    """Makes no batches."""
-
-    def __init__(self) -> None:
-        self.recorder = RecordingJobCreator()
-
-    @property
-    def jobs(self) -> list[Job]:
-        return self.recorder.jobs
-
-    @override
-    async def create_job(
-        self, job_type: str, payload: dict[str, Any], queue_name: str = "default", priority: int = 0, **kwargs: Any
-    ) -> Job:
-        return await self.recorder.create_job(job_type, payload, queue_name, priority, **kwargs)
-
-
-class SlowCreator(OneByOne):
-    """Creates jobs of one type only when it is let."""
-
-    def __init__(self, held_type: str) -> None:
-        super().__init__()
-        self.held_type = held_type
-        self.may_go_on = asyncio.Event()
-
-    @override
-    async def create_job(
-        self, job_type: str, payload: dict[str, Any], queue_name: str = "default", priority: int = 0, **kwargs: Any
-    ) -> Job:
-        if job_type == self.held_type:
-            await self.may_go_on.wait()
-        return await super().create_job(job_type, payload, queue_name, priority, **kwargs)
 
 
 class OneTypeFails(OneByOne):
@@ -131,29 +88,12 @@ def creator() -> RecordingJobCreator:
     return RecordingJobCreator()
 
 
-@asynccontextmanager
-async def _running(trigger: ScheduleTrigger) -> AsyncIterator[ScheduleTrigger]:
-    await trigger.start()
-    try:
-        yield trigger
-    finally:
-        await trigger.stop()
-
-
-def _ticks(creator: RecordingJobCreator | OneByOne) -> list[str]:
-    return [datetime.fromisoformat(job.metadata["scheduled_for"]).strftime("%d %H:%M:%S") for job in creator.jobs]
-
-
-def _events(logs: Sequence[Any]) -> list[str]:
-    return [entry["event"] for entry in logs]
-
-
 # ------------------------------------------------------------------------------------------- the ordinary tick
 
 
 async def test_a_tick_asks_for_the_job_as_configured(clock: SetClock) -> None:
     creator = AsyncMock(spec=JobCreator)
-    async with _running(ScheduleTrigger(creator, [DAILY], clock=clock)):
+    async with running(ScheduleTrigger(creator, [DAILY], clock=clock)):
         await clock.advance(MINUTE)
 
     creator.create_job.assert_awaited_once_with(
@@ -180,7 +120,7 @@ async def test_the_schedules_of_the_documentation_fire_on_time(clock: SetClock, 
         ),
         ScheduleConfig(cron="0 2 * * 0", job_type="backup.full", payload={"backup_type": "weekly"}, priority=10),
     ]
-    async with _running(ScheduleTrigger(job_creator=creator, schedules=schedules, clock=clock)):
+    async with running(ScheduleTrigger(job_creator=creator, schedules=schedules, clock=clock)):
         for _ in range(7 * 24):
             await clock.jump(HOUR)
 
@@ -195,22 +135,22 @@ async def test_the_schedules_of_the_documentation_fire_on_time(clock: SetClock, 
 
 
 async def test_nothing_fires_before_its_tick(clock: SetClock, creator: RecordingJobCreator) -> None:
-    async with _running(ScheduleTrigger(creator, [DAILY], clock=clock)):
+    async with running(ScheduleTrigger(creator, [DAILY], clock=clock)):
         await clock.advance(29.999)
         assert creator.jobs == []
         await clock.advance(0.001)
-        assert _ticks(creator) == ["01 09:00:00"]
+        assert ticks_of(creator.jobs) == ["01 09:00:00"]
 
 
 async def test_an_interval_fires_at_its_multiples(clock: SetClock, creator: RecordingJobCreator) -> None:
-    async with _running(ScheduleTrigger(creator, [ScheduleConfig(every=10, job_type="a")], clock=clock)):
+    async with running(ScheduleTrigger(creator, [ScheduleConfig(every=10, job_type="a")], clock=clock)):
         await clock.advance(30)
 
-    assert _ticks(creator) == ["01 08:59:40", "01 08:59:50", "01 09:00:00"]
+    assert ticks_of(creator.jobs) == ["01 08:59:40", "01 08:59:50", "01 09:00:00"]
 
 
 async def test_an_interval_below_a_second_keeps_time(clock: SetClock, creator: RecordingJobCreator) -> None:
-    async with _running(ScheduleTrigger(creator, [ScheduleConfig(every=0.25, job_type="a")], clock=clock)):
+    async with running(ScheduleTrigger(creator, [ScheduleConfig(every=0.25, job_type="a")], clock=clock)):
         await clock.advance(2)
 
     assert len(creator.jobs) == 8
@@ -218,7 +158,7 @@ async def test_an_interval_below_a_second_keeps_time(clock: SetClock, creator: R
 
 async def test_a_schedule_fires_by_the_wall_clock_of_its_zone(clock: SetClock, creator: RecordingJobCreator) -> None:
     schedule = ScheduleConfig(cron="0 10 * * *", job_type="a", timezone="Europe/Paris")
-    async with _running(ScheduleTrigger(creator, [schedule], clock=clock)):
+    async with running(ScheduleTrigger(creator, [schedule], clock=clock)):
         await clock.advance(MINUTE)
 
     assert [job.metadata["scheduled_for"] for job in creator.jobs] == ["2030-01-01T09:00:00+00:00"]
@@ -226,7 +166,7 @@ async def test_a_schedule_fires_by_the_wall_clock_of_its_zone(clock: SetClock, c
 
 async def test_each_tick_has_a_payload_of_its_own(clock: SetClock, creator: RecordingJobCreator) -> None:
     schedule = ScheduleConfig(cron="* * * * *", job_type="a", payload={"items": []})
-    async with _running(ScheduleTrigger(creator, [schedule], clock=clock)):
+    async with running(ScheduleTrigger(creator, [schedule], clock=clock)):
         await clock.advance(MINUTE)
         creator.jobs[0].payload["items"].append("changed by a handler")
         await clock.advance(MINUTE)
@@ -236,7 +176,7 @@ async def test_each_tick_has_a_payload_of_its_own(clock: SetClock, creator: Reco
 
 async def test_the_inbox_tells_what_became_of_a_tick(clock: SetClock, creator: RecordingJobCreator) -> None:
     inbox = MemoryEventInbox()
-    async with _running(ScheduleTrigger(creator, [DAILY], clock=clock, inbox=inbox)):
+    async with running(ScheduleTrigger(creator, [DAILY], clock=clock, inbox=inbox)):
         await clock.advance(MINUTE)
 
     (event,) = await inbox.list_events()
@@ -245,7 +185,7 @@ async def test_the_inbox_tells_what_became_of_a_tick(clock: SetClock, creator: R
 
 
 async def test_no_schedules_fire_nothing(clock: SetClock, creator: RecordingJobCreator) -> None:
-    async with _running(ScheduleTrigger(creator, [], clock=clock)) as trigger:
+    async with running(ScheduleTrigger(creator, [], clock=clock)) as trigger:
         await clock.jump(DAY)
         assert trigger.is_running
 
@@ -277,13 +217,13 @@ async def test_three_replicas_with_skewed_clocks_make_one_job_a_tick(creator: Re
         await replica.stop()
 
     assert len(creator.jobs) == 5
-    assert len(set(_ticks(creator))) == 5
+    assert len(set(ticks_of(creator.jobs))) == 5
     assert sum(replica.get_health().duplicates_count for replica in replicas) == 10
 
 
 async def test_a_clock_that_goes_back_fires_nothing_twice(clock: SetClock) -> None:
     creator = AsyncMock(spec=JobCreator)  # knows no keys
-    async with _running(ScheduleTrigger(creator, [MINUTELY], clock=clock)):
+    async with running(ScheduleTrigger(creator, [MINUTELY], clock=clock)):
         await clock.advance(2 * MINUTE)
         clock.offset = timedelta(minutes=-10)
         await clock.advance(9 * MINUTE)
@@ -292,22 +232,22 @@ async def test_a_clock_that_goes_back_fires_nothing_twice(clock: SetClock) -> No
 
 
 async def test_a_clock_that_was_a_year_ahead_silences_nothing(clock: SetClock, creator: RecordingJobCreator) -> None:
-    async with _running(ScheduleTrigger(creator, [MINUTELY], clock=clock)):
+    async with running(ScheduleTrigger(creator, [MINUTELY], clock=clock)):
         clock.offset = timedelta(days=365)
         await clock.advance(MINUTE)
         clock.offset = timedelta(0)
         await clock.advance(3 * MINUTE)
 
-    assert _ticks(creator)[-1] == "01 09:03:00"
+    assert ticks_of(creator.jobs)[-1] == "01 09:03:00"
 
 
 async def test_a_machine_that_slept_fires_the_latest_missed_tick(clock: SetClock, creator: RecordingJobCreator) -> None:
     with capture_logs() as logs:
-        async with _running(ScheduleTrigger(creator, [MINUTELY], clock=clock)):
+        async with running(ScheduleTrigger(creator, [MINUTELY], clock=clock)):
             await clock.jump(2 * HOUR)
 
-    assert _ticks(creator) == ["01 10:59:00"]
-    assert "scheduled_ticks_missed" in _events(logs)
+    assert ticks_of(creator.jobs) == ["01 10:59:00"]
+    assert "scheduled_ticks_missed" in events_of(logs)
 
 
 # ------------------------------------------------------------------------------------------ restarts and cursors
@@ -318,10 +258,10 @@ async def _after_downtime(
 ) -> tuple[RecordingJobCreator, MemoryTriggerStore]:
     clock, creator = FakeClock(START), RecordingJobCreator()
     store = MemoryTriggerStore(clock=clock)
-    async with _running(ScheduleTrigger(creator, [before], clock=clock, store=store)):
+    async with running(ScheduleTrigger(creator, [before], clock=clock, store=store)):
         pass
     await clock.advance(seconds)
-    async with _running(ScheduleTrigger(creator, [after], clock=clock, store=store)):
+    async with running(ScheduleTrigger(creator, [after], clock=clock, store=store)):
         await clock.advance(1)
     return creator, store
 
@@ -329,7 +269,7 @@ async def _after_downtime(
 async def test_after_a_restart_the_latest_missed_tick_is_created_once() -> None:
     creator, _ = await _after_downtime(MINUTELY, MINUTELY, 2 * HOUR)
 
-    assert _ticks(creator) == ["01 10:59:00"]
+    assert ticks_of(creator.jobs) == ["01 10:59:00"]
 
 
 async def test_a_tick_missed_longer_than_the_window_is_given_up() -> None:
@@ -354,7 +294,7 @@ async def test_another_payload_under_the_same_id_and_times_is_no_new_schedule() 
 
 async def test_a_new_schedule_starts_from_now(clock: SetClock, creator: RecordingJobCreator) -> None:
     clock.offset = timedelta(minutes=10)
-    async with _running(ScheduleTrigger(creator, [DAILY], clock=clock)):
+    async with running(ScheduleTrigger(creator, [DAILY], clock=clock)):
         await clock.advance(5 * MINUTE)
 
     assert creator.jobs == []
@@ -364,12 +304,12 @@ async def test_a_crash_between_creation_and_cursor_makes_no_second_job(
     clock: SetClock, creator: RecordingJobCreator
 ) -> None:
     store = FailingStore(clock=clock)
-    async with _running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)):
+    async with running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)):
         store.is_down = True
         await clock.advance(MINUTE)
         assert len(creator.jobs) == 1
     store.is_down = False
-    async with _running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)) as trigger:
+    async with running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)) as trigger:
         await clock.advance(1)
         assert trigger.get_health().duplicates_count == 1
 
@@ -378,7 +318,7 @@ async def test_a_crash_between_creation_and_cursor_makes_no_second_job(
 
 async def test_a_store_that_is_down_holds_up_no_later_tick(clock: SetClock, creator: RecordingJobCreator) -> None:
     store = FailingStore(clock=clock)
-    async with _running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)):
+    async with running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)):
         store.is_down = True
         await clock.advance(3 * MINUTE)
 
@@ -391,7 +331,7 @@ async def test_the_cursor_of_a_replica_that_is_behind_does_not_go_back(
     store = MemoryTriggerStore(clock=clock)
     late_clock = FakeClock(START)
     late = ScheduleTrigger(creator, [MINUTELY], clock=late_clock, store=store)
-    async with _running(late), _running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)):
+    async with running(late), running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)):
         await clock.advance(5 * MINUTE)
         await late_clock.advance(MINUTE)
         (stored,) = (await store.entries("schedule")).values()
@@ -408,13 +348,13 @@ async def test_a_failed_creation_is_tried_again_after_growing_waits(
     creator.fail_next(DOWN, times=2)
     alerts = AsyncMock()
     with capture_logs() as logs:
-        async with _running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)) as trigger:
+        async with running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)) as trigger:
             await clock.advance(30 + 2.9)
             assert creator.jobs == []
             assert trigger.get_health().state is TriggerState.DEGRADED
             await clock.advance(0.1)
 
-    assert _ticks(creator) == ["01 09:00:00"]
+    assert ticks_of(creator.jobs) == ["01 09:00:00"]
     failures = [entry for entry in logs if entry["event"] == "scheduled_job_creation_failed"]
     assert [entry["attempt"] for entry in failures] == [1, 2]
     assert failures[0]["job_type"] == "report.daily"
@@ -428,7 +368,7 @@ async def test_after_the_last_attempt_an_alert_names_the_job_type(
     creator.fail_next(DOWN, times=3)
     alerts = AsyncMock()
     with capture_logs() as logs:
-        async with _running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)):
+        async with running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)):
             await clock.advance(30 + 3)
 
     alerts.send_alert.assert_awaited_once_with(
@@ -436,7 +376,7 @@ async def test_after_the_last_attempt_an_alert_names_the_job_type(
         message="Failed to create scheduled job: report.daily",
         context={"error": "the store is down"},
     )
-    assert "scheduled_job_creation_failed_permanently" in _events(logs)
+    assert "scheduled_job_creation_failed_permanently" in events_of(logs)
 
 
 async def test_the_tick_stays_due_after_the_alert_which_comes_once(
@@ -444,16 +384,16 @@ async def test_the_tick_stays_due_after_the_alert_which_comes_once(
 ) -> None:
     creator.fail_next(DOWN, times=10)
     alerts = AsyncMock()
-    async with _running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)):
+    async with running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)):
         await clock.advance(10 * MINUTE)
 
-    assert _ticks(creator) == ["01 09:00:00"]
+    assert ticks_of(creator.jobs) == ["01 09:00:00"]
     assert alerts.send_alert.await_count == 1
 
 
 async def test_later_waits_are_a_minute_at_most(clock: SetClock) -> None:
     creator = OneTypeFails("report.daily")
-    async with _running(ScheduleTrigger(creator, [DAILY], clock=clock)):
+    async with running(ScheduleTrigger(creator, [DAILY], clock=clock)):
         await clock.advance(5 * MINUTE)
         before = creator.attempts
         await clock.advance(3 * MINUTE)
@@ -465,15 +405,15 @@ async def test_a_tick_that_fails_for_a_day_is_given_up_and_the_next_one_tried(cl
     creator = OneTypeFails("report.daily")
     alerts = AsyncMock()
     with capture_logs() as logs:
-        async with _running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)):
+        async with running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)):
             await clock.advance(MINUTE)
             await clock.jump(DAY)
             await clock.advance(MINUTE)
             creator.failing_type = "none"
             await clock.advance(MINUTE)
 
-    assert "scheduled_tick_given_up" in _events(logs)
-    assert _ticks(creator) == ["02 09:00:00"]
+    assert "scheduled_tick_given_up" in events_of(logs)
+    assert ticks_of(creator.jobs) == ["02 09:00:00"]
     assert alerts.send_alert.await_count == 2
 
 
@@ -481,7 +421,7 @@ async def test_a_number_of_attempts_and_a_delay_of_ones_own(clock: SetClock, cre
     creator.fail_next(DOWN, times=1)
     alerts = AsyncMock()
     trigger = ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts, max_retries=1, retry_base_delay=0.0)
-    async with _running(trigger):
+    async with running(trigger):
         await clock.advance(30)
         assert alerts.send_alert.await_count == 1
         await clock.advance(1)
@@ -494,26 +434,26 @@ async def test_an_alert_that_cannot_be_sent_changes_nothing(clock: SetClock, cre
     alerts = AsyncMock()
     alerts.send_alert.side_effect = RuntimeError("no network; token=secret")
     with capture_logs() as logs:
-        async with _running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)):
+        async with running(ScheduleTrigger(creator, [DAILY], clock=clock, alert_service=alerts)):
             await clock.advance(5 * MINUTE)
 
     assert len(creator.jobs) == 1
-    assert "alert_failed" in _events(logs)
+    assert "alert_failed" in events_of(logs)
     assert "secret" not in str(logs)
 
 
 async def test_a_failing_schedule_holds_up_no_other(clock: SetClock) -> None:
     creator = OneTypeFails("report.daily")
-    async with _running(ScheduleTrigger(creator, [DAILY, MINUTELY], clock=clock)):
+    async with running(ScheduleTrigger(creator, [DAILY, MINUTELY], clock=clock)):
         await clock.advance(30 + 2 * MINUTE)
 
-    assert _ticks(creator) == ["01 09:00:00", "01 09:01:00", "01 09:02:00"]
+    assert ticks_of(creator.jobs) == ["01 09:00:00", "01 09:01:00", "01 09:02:00"]
 
 
 async def test_a_slow_creation_holds_up_no_other_and_its_own_later_ticks_become_one(clock: SetClock) -> None:
     creator = SlowCreator("slow")
     slow = ScheduleConfig(cron="* * * * *", job_type="slow")
-    async with _running(ScheduleTrigger(creator, [slow, MINUTELY], clock=clock)):
+    async with running(ScheduleTrigger(creator, [slow, MINUTELY], clock=clock)):
         await clock.advance(5 * MINUTE)
         assert len(creator.jobs) == 5
         creator.may_go_on.set()
@@ -527,7 +467,7 @@ async def test_a_refused_job_is_kept_in_the_inbox_and_not_tried_again(clock: Set
     creator = OneTypeFails("report.daily", ValidationError("no handler for 'report.daily'"))
     inbox, alerts = MemoryEventInbox(), AsyncMock()
     trigger = ScheduleTrigger(creator, [DAILY], clock=clock, inbox=inbox, alert_service=alerts)
-    async with _running(trigger):
+    async with running(trigger):
         await clock.advance(5 * MINUTE)
 
     (event,) = await inbox.list_events()
@@ -542,7 +482,7 @@ async def test_a_refused_job_that_cannot_be_kept_stays_due(clock: SetClock) -> N
     creator = OneTypeFails("report.daily", ValidationError("refused"))
     inbox = AsyncMock(spec=EventInbox)
     inbox.record.side_effect = [DOWN, None]
-    async with _running(ScheduleTrigger(creator, [DAILY], clock=clock, inbox=inbox)):
+    async with running(ScheduleTrigger(creator, [DAILY], clock=clock, inbox=inbox)):
         await clock.advance(5 * MINUTE)
 
     assert inbox.record.await_count == 2
@@ -596,7 +536,7 @@ class OwnScheduleTrigger(ScheduleTrigger):
 async def test_an_override_is_called_for_each_tick(clock: SetClock) -> None:
     creator = AsyncMock(spec=JobCreator)
     creator.get_job.side_effect = [None, "a job"]
-    async with _running(OwnScheduleTrigger(creator, [MINUTELY], clock=clock)):
+    async with running(OwnScheduleTrigger(creator, [MINUTELY], clock=clock)):
         await clock.advance(2 * MINUTE)
 
     key = str(uuid5(NAMESPACE_DNS, "health.check:* * * * *"))
@@ -609,7 +549,7 @@ async def test_an_override_is_called_for_each_tick(clock: SetClock) -> None:
 async def test_an_override_that_fails_is_tried_again_and_counted(clock: SetClock, creator: RecordingJobCreator) -> None:
     creator.fail_next(RuntimeError("password=hunter2"))
     with capture_logs() as logs:
-        async with _running(OwnScheduleTrigger(creator, [DAILY], clock=clock)) as trigger:
+        async with running(OwnScheduleTrigger(creator, [DAILY], clock=clock)) as trigger:
             await clock.advance(30 + 1)
             health = trigger.get_health()
 
@@ -626,7 +566,7 @@ async def test_called_by_hand_it_creates_a_job_for_the_present_second(
     await trigger._create_scheduled_job(DAILY)
     await trigger._create_scheduled_job(DAILY)
 
-    assert _ticks(creator) == ["01 08:59:30"]
+    assert ticks_of(creator.jobs) == ["01 08:59:30"]
 
 
 # ------------------------------------------------------------------------------------------------- configuration
