@@ -9,7 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ADAPTERS = sorted((ROOT / "src" / "portico" / "adapters").rglob("*.py"))
-OPTIONAL = ("aio_pika", "aiormq", "aiosqlite", "asyncpg", "cryptography", "hiredis", "jsonschema", "redis", "sqlalchemy")
+OPTIONAL = (
+    "aio_pika",
+    "aiormq",
+    "aiosqlite",
+    "asyncpg",
+    "cryptography",
+    "hiredis",
+    "jsonschema",
+    "redis",
+    "sqlalchemy",
+)
 
 IMPORT_WITHOUT_EXTRAS = f"""
 import importlib, sys
@@ -41,7 +51,9 @@ def test_every_adapter_module_imports_without_its_extra() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("package", ["aio-pika", "aiosqlite", "asyncpg", "cryptography", "jsonschema", "redis", "sqlalchemy"])
+@pytest.mark.parametrize(
+    "package", ["aio-pika", "aiosqlite", "asyncpg", "cryptography", "jsonschema", "redis", "sqlalchemy"]
+)
 def test_no_optional_package_is_in_the_plain_install(package: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
