@@ -251,3 +251,18 @@ async def test_a_failing_sync_is_survived(tmp_path: Path, monkeypatch: pytest.Mo
     await asyncio.sleep(0.15)
     assert await queue.get_job(stored.id) == stored
     await queue.close()
+
+
+async def test_a_file_on_a_network_file_system_is_refused_unless_that_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"40 27 0:45 / {tmp_path} rw - nfs4 server:/export rw\n")
+    monkeypatch.setattr("portico.adapters.store.sqlite.mounts._MOUNTS", mounts)
+    error = await refusal(tmp_path / "jobs.db")
+    assert isinstance(error, ConfigurationError)
+    assert "server:/export" in error.message
+    assert not (tmp_path / "jobs.db").exists()
+    queue = DatabaseJobQueueAdapter(f"sqlite:///{tmp_path}/jobs.db", allow_network_file_system=True)
+    await queue.enqueue(job())
+    await queue.close()

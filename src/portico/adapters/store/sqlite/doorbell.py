@@ -29,6 +29,7 @@ class Doorbell:
         self._socket: socket.socket | None = None
         self._others: tuple[str, ...] = ()
         self._others_as_of = 0
+        self._is_ringing = False
         self._open()
 
     @property
@@ -50,18 +51,11 @@ class Doorbell:
             self._open()
 
     def ring(self) -> None:
-        """Wake the others."""
-        if self._socket is None:
+        """Wake the others; many calls in one tick of the event loop ring once."""
+        if self._is_ringing or self._socket is None:
             return
-        self._look_for_others()
-        for other in self._others:
-            try:
-                self._socket.sendto(b"", other)
-            except ConnectionRefusedError:
-                _remove(other)
-            except OSError:
-                # it is awake already, or gone, or has to look for itself
-                continue
+        self._is_ringing = True
+        asyncio.get_running_loop().call_soon(self._send)
 
     async def wait(self, seconds: float) -> bool:
         """Return True when it rings, or has rung since the last time; False after that many seconds."""
@@ -78,6 +72,20 @@ class Doorbell:
             loop.remove_reader(descriptor)
         self._silence()
         return rung.done()
+
+    def _send(self) -> None:
+        self._is_ringing = False
+        if self._socket is None:
+            return
+        self._look_for_others()
+        for other in self._others:
+            try:
+                self._socket.sendto(b"", other)
+            except ConnectionRefusedError:
+                _remove(other)
+            except OSError:
+                # it is awake already, or gone, or has to look for itself
+                continue
 
     def _silence(self) -> None:
         if self._socket is None:

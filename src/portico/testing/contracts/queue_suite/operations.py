@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from portico.exceptions import UnsupportedError, ValidationError
+from portico.exceptions import UnsupportedError
 from portico.ports.job import JobStatus
 from portico.ports.job_queue import JobQueueAdapter, QueueCapability
 from portico.testing.contracts.queue_suite.foundation import (
@@ -137,10 +137,3 @@ class Operations(QueueSuite):
         assert [job.id for job in both] == newest_first[1:2]
         page = await queue.list_jobs(created_after=middle, limit=1, after=newest_first[0])
         assert [job.id for job in page] == newest_first[1:2]
-
-    @pytest.mark.asyncio
-    async def test_a_payload_may_be_long_but_not_of_any_length(self, queue: JobQueueAdapter) -> None:
-        long = await queue.enqueue(new_job(payload={"text": "x" * 900_000}))
-        assert (await stored(queue, long)).payload == long.payload
-        with pytest.raises(ValidationError, match=r"1,200,0\d\d bytes.* 1,000,000"):
-            await queue.enqueue(new_job(payload={"rows": ["x" * 100_000] * 12}))
