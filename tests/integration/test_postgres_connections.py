@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.adapters.store.postgres.jobs import PostgresJobs
 from portico.adapters.store.postgres.store import PostgresStore
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job, JobStatus
@@ -33,6 +34,13 @@ async def opened(url: str, schema: str, **options: Any) -> AsyncIterator[Databas
         yield queue
     finally:
         await queue.close()
+
+
+async def until_listening(queue: DatabaseJobQueueAdapter) -> None:
+    assert isinstance(queue._jobs, PostgresJobs)
+    async with asyncio.timeout(5):
+        while not queue._jobs._listener.is_listening:
+            await asyncio.sleep(0.01)
 
 
 async def test_an_enqueue_whose_reply_is_lost_creates_one_job(postgres_url: str, postgres_schema: str) -> None:
@@ -87,7 +95,7 @@ async def test_a_lost_listener_costs_latency_only(postgres_url: str, postgres_sc
     ):
         for _ in range(3):
             waiting = asyncio.create_task(waiting_queue.dequeue(QUEUE, timeout=30))
-            await asyncio.sleep(0.05)
+            await until_listening(waiting_queue)
             wire.cut()
             given = await queue.enqueue(job())
             try:
@@ -167,12 +175,12 @@ async def test_a_pooler_is_noticed_and_a_listen_url_goes_around_it(
         opened(pgbouncer_url, postgres_schema, listen_url=postgres_url) as waiting_queue,
         opened(pgbouncer_url, postgres_schema) as queue,
     ):
-        for _ in range(5):
-            waiting = asyncio.create_task(waiting_queue.dequeue(QUEUE, timeout=30))
-            # longer than a poll that nothing quickens
-            await asyncio.sleep(0.3)
-            await queue.enqueue(job())
-            assert await asyncio.wait_for(waiting, 0.6) is not None
+        await until_listening(waiting_queue)
+        waiting = asyncio.create_task(waiting_queue.dequeue(QUEUE, timeout=30))
+        await asyncio.sleep(0.05)
+        await queue.enqueue(job())
+        # while it listens it looks by itself once a second
+        assert await asyncio.wait_for(waiting, 0.6) is not None
 
 
 async def test_a_process_that_dies_leaves_its_jobs_to_others_when_its_leases_end(
@@ -188,6 +196,30 @@ async def test_a_process_that_dies_leaves_its_jobs_to_others_when_its_leases_end
         again = await queue.dequeue(QUEUE, timeout=10)
         assert again is not None
         assert (again.id, again.crash_count) == (stored.id, 1)
+
+
+async def test_a_queue_may_be_used_in_one_event_loop_after_another(postgres_url: str, postgres_schema: str) -> None:
+    queue = DatabaseJobQueueAdapter(postgres_url, schema=postgres_schema)
+
+    async def works_and_listens() -> None:
+        await queue.enqueue(job())
+        assert await queue.dequeue(QUEUE, timeout=5) is not None
+        await until_listening(queue)
+        await queue.close()
+
+    for _ in range(2):
+        await asyncio.to_thread(asyncio.run, works_and_listens())
+
+
+async def test_what_others_ring_with_is_no_harm(postgres_url: str, postgres_schema: str) -> None:
+    async with opened(postgres_url, postgres_schema) as queue:
+        waiting = asyncio.create_task(queue.dequeue(QUEUE, timeout=30))
+        connection = await asyncpg.connect(postgres_url)  # type: ignore[no-untyped-call] # - annotated in part
+        for message in ("", "{", "7", "[" * 7000, '{"a": 1}', "[[], {}]", "null"):
+            await connection.execute("SELECT pg_notify($1, $2)", f"portico_{postgres_schema}", message)
+        await connection.close()
+        await queue.enqueue(job())
+        assert await asyncio.wait_for(waiting, 5) is not None
 
 
 async def test_one_statement_may_not_run_on_a_connection_whose_caller_left(

@@ -89,7 +89,7 @@ class Listener:
             await asyncio.sleep(_BACKOFF.delay_seconds(self._failures))
 
     async def _listen(self, connection: Any) -> None:
-        is_gone = asyncio.Event()
+        is_gone, self._heard = asyncio.Event(), asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: is_gone.set())
             await connection.add_listener(channel(self._store), self._hear)
@@ -120,7 +120,8 @@ class Listener:
 
     def _hear(self, _connection: object, _process: int, _channel: str, message: object) -> None:
         self._heard.set()
-        with suppress(ValueError, TypeError):
+        # anybody may ring here, with anything
+        with suppress(ValueError, TypeError, RecursionError):
             session, *names = json.loads(str(message))
             if session == self._store.session:
                 return

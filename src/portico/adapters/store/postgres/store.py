@@ -154,7 +154,7 @@ class PostgresStore:
         """
         if self._listen_address is None and self._is_pooled:
             return None
-        return await self._connect(self._listen_address or self._address)
+        return await self._connect(self._listen_address or self._address, self._command_timeout_seconds)
 
     async def compare_clocks(self) -> None:
         """Read the server's time."""
@@ -170,7 +170,8 @@ class PostgresStore:
     async def _open(self) -> None:
         try:
             async with AsyncExitStack() as stack:
-                connection = await self._connect(self._address)
+                # a migration takes its time, and so does waiting for that of another process
+                connection = await self._connect(self._address, command_timeout_seconds=None)
                 stack.push_async_callback(connection.close)
                 await migrate(connection, self.schema, self.shown)
                 await self._look_at(connection)
@@ -183,13 +184,16 @@ class PostgresStore:
 
     async def _connect_worker(self) -> Any:
         # behind a pooler a statement may be prepared on one server connection and run on another
-        return await self._connect(self._address, cached_statements=0 if self._is_pooled else _CACHED_STATEMENTS)
+        cached_statements = 0 if self._is_pooled else _CACHED_STATEMENTS
+        return await self._connect(self._address, self._command_timeout_seconds, cached_statements)
 
-    async def _connect(self, address: Address, *, cached_statements: int = 0) -> Any:
+    async def _connect(
+        self, address: Address, command_timeout_seconds: float | None, cached_statements: int = 0
+    ) -> Any:
         return await self._driver.connect(
             address.url,
             timeout=self._connect_timeout_seconds,
-            command_timeout=self._command_timeout_seconds,
+            command_timeout=command_timeout_seconds,
             statement_cache_size=cached_statements,
         )
 
