@@ -12,7 +12,7 @@ from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.runtime.documents import encode
 
-DEFAULT_MAX_PAYLOAD_BYTES = 1_000_000
+DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576
 # a character may take a surrogate pair of six bytes each
 _ESCAPED, _SHORT, _LONGEST_NUMBER = 12, 500, 5_000
 _NUMBERS = (int, float, bool, type(None))

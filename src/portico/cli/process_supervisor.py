@@ -83,6 +83,11 @@ class ProcessSupervisor:
             _send(process, signal.SIGTERM)
         try:
             return await process.wait()
+        except asyncio.CancelledError:
+            # nobody supervises it any more
+            _send(process, signal.SIGKILL)
+            await process.wait()
+            raise
         finally:
             self._processes.discard(process)
 

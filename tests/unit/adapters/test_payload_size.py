@@ -35,11 +35,11 @@ async def test_a_payload_may_have_the_limits_length_as_json_and_not_a_byte_more(
         await queue.enqueue(job(make(LIMIT + 1)))
 
 
-async def test_one_megabyte_is_the_default() -> None:
+async def test_one_mebibyte_is_the_default() -> None:
     queue = MemoryJobQueueAdapter()
-    await queue.enqueue(job({"text": "x" * 999_000}))
-    with pytest.raises(ValidationError, match=r"1,001,011 bytes.*1,000,000"):
-        await queue.enqueue_many([job({}), job({"text": "x" * 1_001_000})])
+    await queue.enqueue(job({"text": "x" * 1_048_000}))
+    with pytest.raises(ValidationError, match=r"1,049,011 bytes.*1,048,576"):
+        await queue.enqueue_many([job({}), job({"text": "x" * 1_049_000})])
     assert (await queue.get_queue_stats("default")).pending_count == 1
 
 
