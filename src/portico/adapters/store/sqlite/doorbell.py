@@ -111,12 +111,12 @@ class Doorbell:
     def _look_for_others(self) -> None:
         try:
             changed_at = os.stat(self._folder).st_mtime_ns  # noqa: PTH116 - a third of the time, at each commit
+            if changed_at == self._others_as_of:
+                return
+            bells = [path for path in self._folder.iterdir() if path.suffix == _SUFFIX and path != self._path]
         except OSError:
             return
-        if changed_at == self._others_as_of:
-            return
-        names = (path for path in self._folder.iterdir() if path.suffix == _SUFFIX and path != self._path)
-        self._others = tuple(map(str, names))
+        self._others = tuple(map(str, bells))
         # a folder may change twice in one tick of the file system's clock
         is_settled = time.time_ns() - changed_at > _SETTLED_NANOSECONDS
         self._others_as_of = changed_at if is_settled else 0

@@ -51,8 +51,9 @@ class FileLock:
         fcntl.flock(self._descriptor, operation)
         while not self._is_in_place():
             # others lock the file of this name, not the one that was deleted
-            self.close()
+            deleted = self._descriptor
             self._open()
+            os.close(deleted)
             fcntl.flock(self._descriptor, operation)
 
     def _open(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from portico.adapters.store.sqlite.connection_thread import ConnectionThread, Outcome, Request, run_alone
+from portico.adapters.store.sqlite.failures import explained
 from portico.adapters.store.sqlite.open_files import LogState, OpenFiles
 from portico.adapters.store.sqlite.schema import connect_reader
 
@@ -23,8 +24,7 @@ class Reader(ConnectionThread):
 
     @override
     def _connect(self) -> None:
-        self._connection = connect_reader(self._path)
-        self._files.note()
+        self._current_connection()
 
     @override
     def _disconnect(self) -> None:
@@ -42,9 +42,17 @@ class Reader(ConnectionThread):
 
     @override
     def _run(self, batch: Sequence[Request]) -> list[Outcome]:
-        if self._files.log_state() is LogState.REPLACED:
-            # the writer has saved what was in the old one
+        try:
+            connection = self._current_connection()
+        except sqlite3.Error as error:
+            return [Outcome(request.future, error=explained(error, self._path)) for request in batch]
+        return [run_alone(connection, request, self._path) for request in batch]
+
+    def _current_connection(self) -> sqlite3.Connection:
+        if self._connection is None or self._files.log_state() is LogState.REPLACED:
+            # the writer has saved what was in the old log
             self._disconnect()
-            self._connect()
-        assert self._connection is not None  # noqa: S101 - a thread runs after it has connected
-        return [run_alone(self._connection, request, self._path) for request in batch]
+            self._connection = None
+            self._connection = connect_reader(self._path)
+            self._files.note()
+        return self._connection
