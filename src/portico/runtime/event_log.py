@@ -1,6 +1,7 @@
 """Events that are recorded behind the back of whoever waits for an answer."""
 
 import asyncio
+from collections import deque
 
 from portico.ports.event_inbox import EventInbox, InboxEvent
 from portico.runtime.service import describe
@@ -20,13 +21,14 @@ class EventLog:
     def __init__(self, inbox: EventInbox, *, trigger: str) -> None:
         self._inbox = inbox
         self._trigger = trigger
-        self._waiting: list[InboxEvent] = []
+        self._waiting: deque[InboxEvent] = deque(maxlen=_MAX_WAITING)
+        self._overflowed = 0
         self._has_some = asyncio.Event()
 
     def add(self, event: InboxEvent) -> None:
-        """Put an event in line."""
-        if len(self._waiting) >= _MAX_WAITING:
-            self._drop([self._waiting.pop(0)], "too many wait")
+        """Put an event in line; the oldest give way when too many wait."""
+        if len(self._waiting) == _MAX_WAITING:
+            self._overflowed += 1
         self._waiting.append(event)
         self._has_some.set()
 
@@ -38,18 +40,22 @@ class EventLog:
 
     async def flush(self) -> None:
         """Record what waits."""
-        batch, self._waiting = self._waiting, []
+        batch = list(self._waiting)
+        self._waiting.clear()
         self._has_some.clear()
+        if self._overflowed:
+            self._dropped(self._overflowed, "more came than could be written")
+            self._overflowed = 0
         if not batch:
             return
         try:
             await self._inbox.record_many(batch)
         except asyncio.CancelledError:
             # recording an event again changes nothing
-            self._waiting[:0] = batch
+            self._waiting.extendleft(reversed(batch))
             raise
         except Exception as error:  # noqa: BLE001 - whatever an inbox raises, the events are not to come back
-            self._drop(batch, describe(error))
+            self._dropped(len(batch), describe(error))
 
-    def _drop(self, events: list[InboxEvent], error: str) -> None:
-        logger.warning("event_not_recorded", trigger=self._trigger, events=len(events), error=error)
+    def _dropped(self, count: int, error: str) -> None:
+        logger.warning("event_not_recorded", trigger=self._trigger, events=count, error=error)

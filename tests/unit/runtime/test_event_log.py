@@ -91,11 +91,13 @@ async def test_an_inbox_that_fails_costs_the_lines_and_no_more() -> None:
 
 
 async def test_a_stuck_inbox_does_not_fill_the_memory() -> None:
-    log = EventLog(MemoryEventInbox(max_events=20_000), trigger="webhook")
+    inbox = MemoryEventInbox(max_events=20_000)
+    log = EventLog(inbox, trigger="webhook")
 
     with capture_logs() as logs:
         for number in range(10_005):
             log.add(_event(number))
+        await log.flush()
 
-    assert len(log._waiting) == 10_000
-    assert len(logs) == 5
+    assert [line["events"] for line in logs] == [5]
+    assert len(await inbox.list_events(limit=20_000)) == 10_000
