@@ -1,0 +1,139 @@
+"""The routes work wherever and behind whatever an application puts them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Body, Depends, FastAPI, Request, Response
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
+
+from portico.adapters.job_trigger.webhook_trigger import WebhookConfig, WebhookTrigger
+from portico.testing import RecordingJobCreator
+from tests.unit.adapters.job_trigger.webhooks import JOB, JOBS, application, client_of
+
+pytestmark = pytest.mark.asyncio
+
+
+async def _read_the_body(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    await request.body()
+    return await call_next(request)
+
+
+def _plain(trigger: WebhookTrigger) -> tuple[Any, str]:
+    return application(trigger), ""
+
+
+def _with_root_path(trigger: WebhookTrigger) -> tuple[Any, str]:
+    app = application(trigger)
+
+    async def behind_a_proxy(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "root_path": "/api/v1"}, receive, send)
+
+    return behind_a_proxy, "/api/v1"
+
+
+def _in_a_sub_application(trigger: WebhookTrigger) -> tuple[Any, str]:
+    return Starlette(routes=[Mount("/inner", app=application(trigger))]), "/inner"
+
+
+def _in_nested_routers(trigger: WebhookTrigger) -> tuple[Any, str]:
+    outer, inner = APIRouter(prefix="/outer"), APIRouter(prefix="/inner")
+    inner.include_router(trigger.router)
+    outer.include_router(inner)
+    app = FastAPI()
+    app.include_router(outer)
+    return app, "/outer/inner"
+
+
+def _behind_a_reader_of_bodies(trigger: WebhookTrigger) -> tuple[Any, str]:
+    app = application(trigger)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=_read_the_body)
+    return app, ""
+
+
+def _behind_gzip_and_cors(trigger: WebhookTrigger) -> tuple[Any, str]:
+    app = application(trigger)
+    app.add_middleware(GZipMiddleware, minimum_size=1)
+    app.add_middleware(CORSMiddleware, allow_origins=["https://app.example"])
+    return app, ""
+
+
+def _with_a_dependency_that_reads_the_body(trigger: WebhookTrigger) -> tuple[Any, str]:
+    async def look(request: Request) -> AsyncIterator[bytes]:
+        yield await request.body()
+
+    app = FastAPI(dependencies=[Depends(look)])
+    app.include_router(trigger.router)
+    return app, ""
+
+
+def _with_a_dependency_that_takes_the_body(trigger: WebhookTrigger) -> tuple[Any, str]:
+    async def look(body: Annotated[dict[str, Any], Body()]) -> None:
+        assert body["job_type"]
+
+    app = FastAPI()
+    app.include_router(trigger.router, dependencies=[Depends(look)])
+    return app, ""
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        _plain,
+        _with_root_path,
+        _in_a_sub_application,
+        _in_nested_routers,
+        _behind_a_reader_of_bodies,
+        _behind_gzip_and_cors,
+        _with_a_dependency_that_reads_the_body,
+        _with_a_dependency_that_takes_the_body,
+    ],
+)
+async def test_it_works_wherever_it_is_mounted(mount: Callable[[WebhookTrigger], tuple[Any, str]]) -> None:
+    creator = RecordingJobCreator()
+    trigger = WebhookTrigger(creator, WebhookConfig(allowed_job_types=["email.send"]))
+    app, prefix = mount(trigger)
+    await trigger.start()
+
+    async with client_of(app) as client:
+        accepted = await client.post(f"{prefix}{JOBS}", json=JOB, headers={"Accept-Encoding": "gzip"}, timeout=2)
+        refused = await client.post(f"{prefix}{JOBS}", json={**JOB, "job_type": "other"})
+        wrong_method = await client.get(f"{prefix}{JOBS}")
+        elsewhere = await client.post(f"{prefix}{JOBS}/more", json=JOB)
+    await trigger.stop()
+
+    assert (accepted.status_code, accepted.json()["job_id"]) == (202, str(creator.jobs[0].id))
+    assert (refused.status_code, refused.json()["detail"]) == (403, "Job type 'other' not allowed")
+    assert (wrong_method.status_code, elsewhere.status_code) == (405, 404)
+    assert len(creator.jobs) == 1
+
+
+@pytest.mark.parametrize("path", ["/webhooks/deliveries", "/webhooks/jobs/1", "/webhooks/deliveries/1/replay"])
+async def test_nobody_reaches_deliveries_or_jobs_over_http(path: str) -> None:
+    trigger = WebhookTrigger(RecordingJobCreator())
+    await trigger.start()
+
+    async with client_of(application(trigger)) as client:
+        statuses = {method: (await client.request(method, path)).status_code for method in ("GET", "POST")}
+    await trigger.stop()
+
+    assert statuses == {"GET": 404, "POST": 404}
+
+
+async def test_no_answer_is_a_redirect() -> None:
+    trigger = WebhookTrigger(RecordingJobCreator())
+    await trigger.start()
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=application(trigger)), base_url="http://evil.example"
+    ) as client:
+        for path in (f"{JOBS}/", "/webhooks/", "/webhooks"):
+            response = await client.post(path, json=JOB)
+            assert response.status_code in {202, 404}
+            assert "Location" not in response.headers
+    await trigger.stop()
