@@ -7,20 +7,27 @@ import hmac
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 
 from fastapi import Request
 from typing_extensions import override
 
 from portico.adapters.http.problems import Refusal
+from portico.adapters.webhook_signature.schemes import STANDARD_WEBHOOKS
+from portico.adapters.webhook_signature.secrets import (
+    DEFAULT_MINIMUM_SECRET_BYTES,
+    Keyring,
+    SecretSource,
+    SecretUnavailableError,
+)
+from portico.adapters.webhook_signature.signed_request import HeaderFields, SignedRequest
 from portico.exceptions import AuthenticationError, ConfigurationError
-
-Authenticate = Callable[[Request], Awaitable[str | None] | str | None]
-"""From a request, whose ``await request.body()`` is there, to the caller's name; None for nobody that is known."""
 
 Secrets = Sequence[str] | Mapping[str, str]
 """Several are valid at once, for rotation; a mapping is from the caller's name to its secret."""
 
-MINIMUM_SECRET_BYTES = 16
+MINIMUM_SECRET_BYTES = DEFAULT_MINIMUM_SECRET_BYTES
+_SECRET_RETRY_SECONDS = 5
 
 
 class Authenticator(ABC):
@@ -30,8 +37,12 @@ class Authenticator(ABC):
     """What a 401 says in WWW-Authenticate."""
 
     @abstractmethod
-    async def __call__(self, request: Request) -> str | None:
-        """Return who asks, or None."""
+    async def identify(self, request: Request, now: datetime) -> str | None:
+        """Return who asks, or None; ``await request.body()`` is there."""
+
+
+Authenticate = Authenticator | Callable[[Request], Awaitable[str | None] | str | None]
+"""Or a function from a request, whose ``await request.body()`` is there, to the caller's name; None is nobody."""
 
 
 class Bearer(Authenticator):
@@ -43,7 +54,7 @@ class Bearer(Authenticator):
         self._tokens = _Known("tokens", tokens)
 
     @override
-    async def __call__(self, request: Request) -> str | None:
+    async def identify(self, request: Request, now: datetime) -> str | None:
         token = _credentials(request, "bearer")
         return None if token is None else self._tokens.name_of(token)
 
@@ -58,7 +69,7 @@ class APIKey(Authenticator):
         self.header = header
 
     @override
-    async def __call__(self, request: Request) -> str | None:
+    async def identify(self, request: Request, now: datetime) -> str | None:
         key = _only(request, self.header)
         return None if key is None else self._keys.name_of(key)
 
@@ -75,7 +86,7 @@ class Basic(Authenticator):
         self._pairs = _Known("users", {user: f"{user}:{password}" for user, password in users.items()})
 
     @override
-    async def __call__(self, request: Request) -> str | None:
+    async def identify(self, request: Request, now: datetime) -> str | None:
         encoded = _credentials(request, "basic")
         if encoded is None:
             return None
@@ -84,6 +95,31 @@ class Basic(Authenticator):
         except (binascii.Error, ValueError):
             return None
         return self._pairs.name_of(pair)
+
+
+class StandardWebhooks(Authenticator):
+    """A signature over id, time and body, as standardwebhooks.com has it; its `webhook-id` is the Idempotency-Key.
+
+    Args:
+        secrets: ``whsec_`` and base64, or ``whpk_`` with a public key; texts, `Secret`s or callables.
+        name: what the caller is called.
+
+    """
+
+    challenge = 'Signature realm="webhooks"'
+
+    def __init__(self, secrets: Sequence[SecretSource], *, name: str = "signed") -> None:
+        if isinstance(secrets, str):
+            raise ConfigurationError("secrets must be a list, not a text")
+        self._keyring = Keyring(STANDARD_WEBHOOKS, secrets, owner="StandardWebhooks")
+        self._name = name
+
+    @override
+    async def identify(self, request: Request, now: datetime) -> str | None:
+        signed = SignedRequest(body=await request.body(), headers=HeaderFields(request.scope["headers"]))
+        keys = await self._keyring.keys()
+        STANDARD_WEBHOOKS.verify(signed, keys, now)
+        return self._name
 
 
 class _Known:
@@ -107,18 +143,22 @@ class _Known:
         return found
 
 
-async def authenticate(auth: Authenticate, request: Request) -> str:
+async def authenticate(auth: Authenticate, request: Request, now: datetime) -> str:
     """Return who asks.
 
     Raises:
-        Refusal: 401, the same whatever is wrong.
+        Refusal: 401, the same whatever is wrong; 503 when nobody can tell.
 
     """
     try:
-        answer = auth(request)
+        answer = auth.identify(request, now) if isinstance(auth, Authenticator) else auth(request)
         principal = await answer if inspect.isawaitable(answer) else answer
     except AuthenticationError:
         principal = None
+    except SecretUnavailableError as error:
+        headers = {"Retry-After": str(_SECRET_RETRY_SECONDS)}
+        message = "Callers cannot be recognised now"
+        raise Refusal(503, message, code="secret_unavailable", headers=headers) from error
     if not principal:
         challenge = auth.challenge if isinstance(auth, Authenticator) else 'Bearer realm="webhooks"'
         raise Refusal(401, "Unauthorized", code="unauthorized", headers={"WWW-Authenticate": challenge})

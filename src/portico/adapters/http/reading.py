@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from portico.adapters.http.authentication import authenticate
+from portico.adapters.http.authentication import StandardWebhooks, authenticate
 from portico.adapters.http.body import read_body
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.idempotency import read_idempotency_key
@@ -11,13 +11,15 @@ from portico.adapters.http.media_type import require_json_type
 from portico.adapters.http.problems import Refusal
 from portico.adapters.http.redaction import kept_headers
 from portico.adapters.http.webhook_config import WebhookConfig
+from portico.ports.clock import Clock
 
 
 class JobRequestReader:
     """Reads a job request strictly: each way to be wrong is told apart, and none of them is guessed around."""
 
-    def __init__(self, config: WebhookConfig, gate: Gate) -> None:
+    def __init__(self, config: WebhookConfig, gate: Gate, clock: Clock) -> None:
         self._config = config
+        self._clock = clock
         self._gate = gate
 
     async def read(self, request: Request, call: Call) -> WebhookJobRequest:
@@ -33,7 +35,7 @@ class JobRequestReader:
         await self._gate.check(request, head)
         body = await read_body(request, max_bytes=config.max_body_bytes, timeout_seconds=config.body_timeout_seconds)
         if config.auth is not None:
-            call.principal = await authenticate(config.auth, request)
+            call.principal = await authenticate(config.auth, request, self._clock.now())
         call.is_stranger = False
         if config.delivery_log != "off":
             call.headers = kept_headers(head, request.scope["path"])
@@ -48,6 +50,9 @@ class JobRequestReader:
 
     def _key_of(self, request: Request) -> str | None:
         key = read_idempotency_key(request)
+        if key is None and isinstance(self._config.auth, StandardWebhooks):
+            # it is signed: whoever sends a request again that it has listened to makes no second job
+            key = request.headers["webhook-id"]
         if key is None and self._config.idempotency == "required":
             raise Refusal(400, "Idempotency-Key is required", code="idempotency_key_missing")
         return key

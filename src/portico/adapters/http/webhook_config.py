@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from portico.adapters.http.authentication import Authenticate
+from portico.adapters.http.authentication import Authenticate, Authenticator
 from portico.adapters.http.sources.source_config import WebhookSource
 from portico.exceptions import ConfigurationError
 from portico.runtime.guarded_rate_limiter import OnLimiterError
@@ -91,7 +91,7 @@ class WebhookConfig:
         if not 1 <= self.ipv6_prefix <= 128:  # noqa: PLR2004 - the bits of an address
             raise ConfigurationError(f"ipv6_prefix must be from 1 to 128, not {self.ipv6_prefix!r}")
         self._require_different_sources()
-        if self.auth is not None and not callable(self.auth):
+        if not (self.auth is None or isinstance(self.auth, Authenticator) or callable(self.auth)):
             raise ConfigurationError("auth must be Bearer, APIKey, Basic, StandardWebhooks or a function")
 
     def _require_choices(self) -> None:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from portico.adapters.http import openapi
 from portico.adapters.http.answers import accepted, answer_fields, creation_failure, not_running, refusal
-from portico.adapters.http.authentication import APIKey, Basic, Bearer
+from portico.adapters.http.authentication import APIKey, Basic, Bearer, StandardWebhooks
 from portico.adapters.http.delivery_log import REPLAY_OF, DeliveryLog, is_of_a_source, source_of
 from portico.adapters.http.direct_route import DirectRoute
 from portico.adapters.http.gate import Gate, limiter_unavailable
@@ -60,6 +60,7 @@ __all__ = [
     "HmacSignature",
     "JobMapping",
     "Secret",
+    "StandardWebhooks",
     "WebhookConfig",
     "WebhookJobRequest",
     "WebhookSource",
@@ -132,7 +133,7 @@ class WebhookTrigger(SourceReceivingTrigger):
             {job_type: Quota.parse(text, f"rate_limits['{job_type}']") for job_type, text in quotas.items()},
         )
         self._gate = Gate(self.config, self._limiter, self._client_rate_key)
-        self._reader = JobRequestReader(self.config, self._gate)
+        self._reader = JobRequestReader(self.config, self._gate, self._clock)
         self._replays = Replays(self._clock)
         self._request_ids = RequestIds()
         self._counted: WeakValueDictionary[int, Job] = WeakValueDictionary()

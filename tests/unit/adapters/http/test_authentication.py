@@ -1,6 +1,8 @@
 """Who may ask for jobs."""
 
 import base64
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -8,9 +10,16 @@ import pytest
 from fastapi import HTTPException, Request
 from structlog.testing import capture_logs
 
-from portico.adapters.job_trigger.webhook_trigger import APIKey, Basic, Bearer, WebhookConfig, WebhookTrigger
+from portico.adapters.job_trigger.webhook_trigger import (
+    APIKey,
+    Basic,
+    Bearer,
+    StandardWebhooks,
+    WebhookConfig,
+    WebhookTrigger,
+)
 from portico.exceptions import AuthenticationError, ConfigurationError
-from portico.testing import RecordingJobCreator
+from portico.testing import FakeClock, RecordingJobCreator, sign
 from tests.unit.adapters.job_trigger.webhooks import JOB, JOBS, calling
 
 pytestmark = pytest.mark.asyncio
@@ -176,3 +185,53 @@ async def test_a_webhook_that_asks_nobody_warns_at_its_start(auth: Any, warnings
     await trigger.stop()
 
     assert [line["event"] for line in logs].count("webhook_asks_nobody_who_they_are") == warnings
+
+
+STANDARD_SECRET = "whsec_" + base64.b64encode(b"a secret of the benchmark's shop").decode()
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+async def _signed(change: Any = None, *, secrets: Any = (STANDARD_SECRET,), after_seconds: float = 0) -> list[Any]:
+    """Post a signed request twice, changed, so many seconds after it was signed."""
+    creator = RecordingJobCreator()
+    clock = FakeClock(START)
+    signed = sign("standard_webhooks", STANDARD_SECRET, json.dumps(JOB).encode(), START)
+    headers = {**signed.headers, "Content-Type": "application/json"}
+    body = signed.body
+    if change is not None:
+        headers, body = change(headers, body)
+    await clock.advance(after_seconds)
+    config = WebhookConfig(allowed_job_types=["email.send"], auth=StandardWebhooks(list(secrets)))
+    async with calling(WebhookTrigger(creator, config, clock=clock)) as client:
+        answers = [await client.post(JOBS, content=body, headers=headers) for _ in range(2)]
+    return [*(answer.status_code for answer in answers), len(creator.jobs)]
+
+
+async def test_a_signed_request_is_let_in_and_is_one_job_however_often_it_is_sent() -> None:
+    assert await _signed() == [202, 202, 1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda headers, body: (headers, body + b" "),
+        lambda headers, body: ({**headers, "webhook-id": "other"}, body),
+        lambda headers, body: ({**headers, "webhook-signature": "v1,AAAA"}, body),
+        lambda headers, body: ({"Content-Type": "application/json"}, body),
+    ],
+)
+async def test_a_request_that_was_changed_is_not_let_in(change: Any) -> None:
+    assert await _signed(change) == [401, 401, 0]
+
+
+@pytest.mark.parametrize(("seconds", "result"), [(300, [202, 202, 1]), (301, [401, 401, 0])])
+async def test_a_signature_is_good_for_five_minutes(seconds: float, result: list[int]) -> None:
+    assert await _signed(after_seconds=seconds) == result
+
+
+async def test_while_the_secret_is_not_there_nobody_is_let_in() -> None:
+    def unavailable() -> str:
+        message = "the vault is sealed"
+        raise OSError(message)
+
+    assert await _signed(secrets=[unavailable]) == [503, 503, 0]
