@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
@@ -13,14 +13,31 @@ _SHARED_PROCESSORS: tuple[Any, ...] = (
     structlog.processors.add_log_level,
 )
 
+_QUIET = structlog.make_filtering_bound_logger(logging.WARNING)
+
 
 def get_logger(name: str) -> FilteringBoundLogger:
     """Return a logger whose calls are ``logger.info("event_name", field=value)``.
 
-    Until `configure_logging` was called (or the application configured structlog itself), structlog's defaults hold.
+    Until `configure_logging` was called (or the application configured structlog itself), only warnings and errors are
+    written: a library does not fill its user's screen.
     """
-    logger: FilteringBoundLogger = structlog.get_logger(logger_name=name)
-    return logger
+    return cast("FilteringBoundLogger", _LibraryLogger(name))
+
+
+class _LibraryLogger:
+    """Looks with each event whether somebody has configured structlog by now."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def bind(self, **fields: object) -> FilteringBoundLogger:
+        wrapper = None if structlog.is_configured() else _QUIET
+        logger: FilteringBoundLogger = structlog.wrap_logger(None, wrapper_class=wrapper, logger_name=self._name)
+        return logger.bind(**fields)
+
+    def __getattr__(self, method: str) -> object:
+        return getattr(self.bind(), method)
 
 
 def is_enabled(logger: object, level: int) -> bool:

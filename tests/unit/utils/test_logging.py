@@ -48,6 +48,16 @@ def test_a_terminal_gets_a_line_to_read_with_its_fields_in_the_order_given() -> 
     assert "portico.x" not in stream.getvalue()
 
 
+def test_a_library_that_nobody_configured_writes_warnings_only(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
+    logger = get_logger("portico.x")
+    logger.info("job_completed")
+    logger.bind(job_id="1").debug("job_created")
+    assert capsys.readouterr().out == ""
+    logger.bind(job_id="1").warning("job_failed")
+    assert "job_failed" in capsys.readouterr().out
+
+
 def test_what_is_below_the_level_is_not_written() -> None:
     stream = io.StringIO()
     configure_logging("warning", stream=stream)
