@@ -53,6 +53,7 @@ class EventLog:
         except asyncio.CancelledError:
             # recording an event again changes nothing
             self._waiting.extendleft(reversed(batch))
+            self._has_some.set()
             raise
         except Exception as error:  # noqa: BLE001 - whatever an inbox raises, the events are not to come back
             self._dropped(len(batch), describe(error))

@@ -54,8 +54,12 @@ class GuardedRateLimiter(RateLimiter):
 
     @override
     async def acquire(self, key: str, limit: int, window_seconds: float) -> RateDecision:
-        if self._stand_in is not None and self._clock.monotonic() < self._asked_again_at:
-            return await self._stand_in.acquire(key, limit, window_seconds)
+        if self._stand_in is not None:
+            now = self._clock.monotonic()
+            if now < self._asked_again_at:
+                return await self._stand_in.acquire(key, limit, window_seconds)
+            # one of those who come at once asks; the others do not wait with it
+            self._asked_again_at = now + _PAUSE_SECONDS
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 decision = await self._limiter.acquire(key, limit, window_seconds)

@@ -117,6 +117,19 @@ async def test_a_limiter_that_is_back_counts_again() -> None:
     assert "rate_limiter_recovered" in [line["event"] for line in logs]
 
 
+async def test_of_many_at_once_one_asks_whether_the_limiter_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portico.runtime.guarded_rate_limiter._PATIENCE_SECONDS", 0.01)
+    clock = FakeClock(START)
+    broken = Broken(clock, hangs=True)
+
+    async with calling(_trigger(broken, clock, "allow")) as client:
+        await client.post(JOBS, json=JOB)
+        await clock.advance(5)
+        await asyncio.gather(*(client.post(JOBS, json=JOB) for _ in range(10)))
+
+    assert broken.asked == 2
+
+
 async def test_a_limiter_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portico.runtime.guarded_rate_limiter._PATIENCE_SECONDS", 0.01)
     clock = FakeClock(START)
