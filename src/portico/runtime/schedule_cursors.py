@@ -59,6 +59,11 @@ class ScheduleCursors:
             progress.is_unsaved = True
             self._unsaved.append(progress)
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether a cursor has moved that is not saved."""
+        return bool(self._unsaved)
+
     async def save_some(self, at_most: int) -> None:
         """Save cursors that have moved, those first that have waited longest."""
         for _ in range(-(-at_most // _SAVED_TOGETHER)):

@@ -28,7 +28,10 @@ _BATCHES_AT_ONCE = 3
 _LONGEST_SLEEP_SECONDS = 1.0
 """The wall clock may be set, and monotonic clocks stop while the machine sleeps: look again this often."""
 _UPKEEP_SECONDS = 1.0
-_SAVED_TOGETHER = 5_000
+_SAVED_AT_LEAST = 500
+"""Cursors a second; more only while nothing is about to be due."""
+_QUIET_SECONDS = 0.2
+_NAMED_AT_MOST = 10
 
 
 class ScheduleLoop(ScheduledJobs):
@@ -65,16 +68,25 @@ class ScheduleLoop(ScheduledJobs):
                     self._alarm.ring()
             except PorticoError as error:
                 logger.warning("schedule_changes_not_read", trigger=self._name, error=describe(error))
-            await self._save_quietly(_SAVED_TOGETHER)
+            await self._save_quietly(_SAVED_AT_LEAST)
+            while self._book.cursors.has_unsaved and self._is_quiet():
+                if not await self._save_quietly(_SAVED_AT_LEAST):
+                    break
             self._progressed("upkeep")
 
-    async def _save_quietly(self, at_most: int | None = None) -> None:
+    def _is_quiet(self) -> bool:
+        wait = self._book.agenda.seconds_until_due(self._clock.now(), _LONGEST_SLEEP_SECONDS)
+        return wait >= _QUIET_SECONDS
+
+    async def _save_quietly(self, at_most: int | None = None) -> bool:
         cursors = self._book.cursors
         try:
             await (cursors.save_all() if at_most is None else cursors.save_some(at_most))
         except PorticoError as error:
             # later then; until that, a restart meets the keys
             logger.warning("schedule_cursors_not_saved", trigger=self._name, error=describe(error))
+            return False
+        return True
 
     async def _tick_forever(self) -> None:
         self._slots = asyncio.Semaphore(_BATCHES_AT_ONCE if self._creates_together else CREATIONS_AT_ONCE)
@@ -126,12 +138,27 @@ class ScheduleLoop(ScheduledJobs):
     def _take(self, at_least: int) -> list[Due]:
         now, agenda = self._clock.now(), self._book.agenda
         dues: list[Due] = []
+        missed = 0
         while len(dues) < at_least and (progress := agenda.pop_due(now)) is not None:
             taken = progress.take(now)
+            missed += progress.has_missed
             dues += [Due(progress, occurrence, is_last=occurrence is taken[-1]) for occurrence in taken]
             if not taken:
                 agenda.plan(progress)
+        if missed:
+            self._tell_of_missed(missed, dues)
         return dues
+
+    def _tell_of_missed(self, schedules: int, dues: Sequence[Due]) -> None:
+        # one line for all that are taken together: after a downtime they are many
+        names = list(dict.fromkeys(due.schedule.schedule_id for due in dues if due.progress.has_missed))
+        logger.warning(
+            "scheduled_ticks_missed",
+            trigger=self._name,
+            schedules=schedules,
+            caught_up=names[:_NAMED_AT_MOST],
+            created=sum(due.progress.has_missed for due in dues),
+        )
 
     async def _work_through(self, dues: Sequence[Due], size: int) -> None:
         """Begin with a slot, and give it back."""

@@ -2,18 +2,13 @@
 
 from collections import deque
 from datetime import datetime, timedelta
-from itertools import islice
 
 from portico.runtime.schedule_config import ScheduleConfig
 from portico.runtime.schedule_occurrences import Cause, Occurrence
 from portico.runtime.schedules import Ticks
-from portico.utils.logging import get_logger
-
-logger = get_logger(__name__)
 
 LATE = timedelta(seconds=60)
 """A tick that is noticed later than this was missed; one that a later tick has followed was missed in any case."""
-_COUNTED_AT_MOST = 1_000
 _SHORTEST_LOOK_BACK = timedelta(seconds=1)
 
 
@@ -26,7 +21,6 @@ def chosen(schedule: ScheduleConfig, ticks: Ticks, after: datetime, now: datetim
         found = _last(schedule.max_catchup, ticks, begin, now)
     elif latest is not None and (schedule.misfire == "once" or now - latest <= LATE):
         found = [latest]
-    _tell(schedule, ticks, (after, now), found)
     on_time = latest if latest is not None and now - latest <= LATE else None
     return [Occurrence(tick, Cause.TICK if tick == on_time else Cause.CATCH_UP) for tick in found]
 
@@ -40,19 +34,3 @@ def _last(count: int, ticks: Ticks, after: datetime, until: datetime) -> list[da
         if len(found) == count or begin == after:
             return list(found)
         back *= 2
-
-
-def _tell(schedule: ScheduleConfig, ticks: Ticks, span: tuple[datetime, datetime], found: list[datetime]) -> None:
-    missed = sum(1 for _ in islice(ticks.between(*span), _COUNTED_AT_MOST))
-    left_out = missed - min(len(found), missed)
-    if missed == 1 and found:
-        return
-    logger.warning(
-        "scheduled_ticks_missed",
-        schedule_id=schedule.schedule_id,
-        job_type=schedule.job_type,
-        misfire=schedule.misfire,
-        after=span[0].isoformat(),
-        created=len(found),
-        left_out=f"{left_out} or more" if missed == _COUNTED_AT_MOST else left_out,
-    )

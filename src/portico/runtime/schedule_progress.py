@@ -25,6 +25,7 @@ class ScheduleProgress:
         "_ticks",
         "blocker_id",
         "due_at",
+        "has_missed",
         "is_busy",
         "is_edited",
         "is_gone",
@@ -42,6 +43,8 @@ class ScheduleProgress:
         """Every tick up to it is done, given up or left out."""
         self.version = version
         """That of the cursor in the store."""
+        self.has_missed = False
+        """What was taken last is not simply the tick of now."""
         self.is_busy = False
         self.is_edited = False
         """The store does not know this timetable yet."""
@@ -107,7 +110,8 @@ class ScheduleProgress:
     def _take_ticks(self, first: datetime, now: datetime) -> list[Occurrence]:
         following = self._ticks.next_after(first)
         is_alone = following is None or following > now
-        if is_alone and now - first <= LATE:
+        self.has_missed = not is_alone or now - first > LATE
+        if not self.has_missed:
             self.due_at = following
             return [Occurrence(first)]
         self.due_at = self._ticks.next_after(now)

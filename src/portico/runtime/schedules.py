@@ -55,16 +55,17 @@ class Ticks(ABC):
 class CronTicks(Ticks):
     """Ticks of a cron expression on the wall clock of a zone.
 
-    It remembers its last answer: schedules with one timetable share one of these and ask it the same question.
+    It remembers its last answers: schedules with one timetable share one of these and ask it the same questions.
     """
 
-    __slots__ = ("_answered", "_spec", "_text", "_zone")
+    __slots__ = ("_answered", "_latest", "_spec", "_text", "_zone")
 
     def __init__(self, expression: str, zone: tzinfo, hash_key: str = "") -> None:
         self._text = f"cron {expression} in {zone}"
         self._spec = parse(expression, hash_key)
         self._zone = UTC if str(zone) == "UTC" else zone
         self._answered: tuple[datetime, datetime | None] = (datetime.max.replace(tzinfo=UTC), None)
+        self._latest: tuple[datetime, datetime, datetime | None] | None = None
 
     @override
     def __str__(self) -> str:
@@ -77,6 +78,17 @@ class CronTicks(Ticks):
             answer = next_after(self._spec, self._zone, instant)
             self._answered = (instant, answer)
         return answer
+
+    @override
+    def latest(self, after: datetime, until: datetime) -> datetime | None:
+        if self._latest is not None:
+            asked, answer, following = self._latest
+            if asked == after and answer <= until and (following is None or until < following):
+                return answer
+        found = super().latest(after, until)
+        if found is not None:
+            self._latest = (after, found, self.next_after(found))
+        return found
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,11 @@ class IntervalTicks(Ticks):
             return self.anchor + number * self.interval
         except OverflowError:
             return None
+
+    @override
+    def latest(self, after: datetime, until: datetime) -> datetime | None:
+        tick = self.anchor + (until - self.anchor) // self.interval * self.interval
+        return tick if tick > after else None
 
 
 @dataclass(frozen=True)

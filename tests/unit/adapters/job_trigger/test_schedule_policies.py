@@ -127,7 +127,17 @@ async def test_what_is_left_out_is_told(clock: SetClock, creator: RecordingJobCr
             await clock.jump(2 * HOUR)
 
     (missed,) = [entry for entry in logs if entry["event"] == "scheduled_ticks_missed"]
-    assert (missed["created"], missed["left_out"], missed["schedule_id"]) == (1, 119, "minutely")
+    assert (missed["schedules"], missed["created"], missed["caught_up"]) == (1, 1, ["minutely"])
+
+
+async def test_after_a_downtime_thousands_of_schedules_are_a_line_for_each_batch(clock: SetClock) -> None:
+    with capture_logs() as logs:
+        async with running(ScheduleTrigger(RecordingJobCreator(), _many(1_000), clock=clock)):
+            await clock.jump(2 * HOUR)
+
+    lines = [entry for entry in logs if entry["event"] == "scheduled_ticks_missed"]
+    assert sum(entry["schedules"] for entry in lines) == 1_000
+    assert len(lines) <= 20
 
 
 # ------------------------------------------------------------------------------------------------------- overlap
