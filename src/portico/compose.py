@@ -62,11 +62,11 @@ class _LimitsRates(Protocol):
 
 def jobs(  # noqa: PLR0913 - the whole application in one call
     url: str,
-    *,
     handlers: Sequence[Any] | Mapping[str, Any] = (),
     queues: Sequence[str] | None = None,
     concurrency: int = 10,
-    workers: bool = True,
+    workers: bool = True,  # noqa: FBT001, FBT002 - the contract's signature
+    *,
     clock: Clock | None = None,
     queue_options: Mapping[str, Any] | None = None,
     worker_options: Mapping[str, Any] | None = None,
@@ -290,7 +290,7 @@ def _open_store(
         from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
 
         return MemoryJobQueueAdapter(clock=clock, **options), MemoryTriggerStore(clock=clock), MemoryEventInbox()
-    if scheme in ("sqlite", "postgresql"):
+    if scheme in ("sqlite", "postgresql", "postgres", "postgresql+asyncpg"):
         from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 
         database = DatabaseJobQueueAdapter(url, clock=clock, **options)
