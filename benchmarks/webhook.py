@@ -4,7 +4,7 @@ Run: python benchmarks/webhook.py [--seconds S] [--rounds N]
 
 Servers are uvicorn with uvloop and httptools, one process, no access log. `bare` is a FastAPI endpoint with a pydantic
 body that does nothing; the others answer when their job is durable: on SQLite after the commit (it survives kill -9).
-`frozen` is the same after ``gc.freeze()`` at start-up.
+`frozen` is the same after ``gc.freeze()`` at start-up, as `portico run` does it.
 """
 
 import argparse
