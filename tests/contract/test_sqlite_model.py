@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 from typing_extensions import override
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.ports.job_queue import JobQueueAdapter
 from portico.testing.contracts import QueueModel
+from tests.models import run_model
 
 
 class SqliteModel(QueueModel):
@@ -34,17 +33,10 @@ class SqliteModel(QueueModel):
         self._folder.cleanup()
 
 
-def run_model(examples: int, steps: int) -> None:
-    how = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    run_state_machine_as_test(SqliteModel, settings=how)
-
-
 def test_the_sqlite_queue_answers_as_the_one_in_memory() -> None:
-    run_model(examples=20, steps=30)
+    run_model(SqliteModel, examples=20, steps=30)
 
 
 @pytest.mark.soak
 def test_the_sqlite_queue_answers_as_the_one_in_memory_at_length() -> None:
-    run_model(examples=500, steps=60)
+    run_model(SqliteModel, examples=500, steps=60)
