@@ -10,6 +10,7 @@ from portico.utils.logging import get_logger
 logger = get_logger(__name__)
 
 _MAX_WAITING = 10_000
+_GATHER_SECONDS = 0.05
 
 
 class EventLog:
@@ -18,7 +19,8 @@ class EventLog:
     For events whose job is durable already: a missing line about one brings nothing back.
     """
 
-    def __init__(self, inbox: EventInbox, *, trigger: str) -> None:
+    def __init__(self, inbox: EventInbox, *, trigger: str, gather_seconds: float = _GATHER_SECONDS) -> None:
+        self._gather_seconds = gather_seconds
         self._inbox = inbox
         self._trigger = trigger
         self._waiting: deque[InboxEvent] = deque(maxlen=_MAX_WAITING)
@@ -36,6 +38,8 @@ class EventLog:
         """Record what comes, until cancelled; what is under way then waits again."""
         while True:
             await self._has_some.wait()
+            # a write for each event would take the time that answers need
+            await asyncio.sleep(self._gather_seconds)
             await self.flush()
 
     async def flush(self) -> None:
