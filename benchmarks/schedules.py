@@ -2,9 +2,9 @@
 
 Run: python benchmarks/schedules.py [--seconds N] [--schedules N]
 
-Each case is a process of its own. Of ours a tick counts as late until its job is stored in the SQLite file; of
-APScheduler until its function is called, which stores nothing. APScheduler 3.11 runs where it is installed: here, or in
-.venv-bench (`make bench` puts it there).
+Each case is a process of its own. On SQLite a tick counts as late until its job is stored in the file. APScheduler
+calls a function, which stores nothing; beside it stands a creator of ours that stores nothing either. APScheduler 3.11
+runs where it is installed: here, or in .venv-bench (`make bench` puts it there).
 """
 
 import argparse
@@ -23,6 +23,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import psutil
@@ -32,7 +33,7 @@ from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.adapters.job_trigger.schedule_trigger import ScheduleConfig, ScheduleTrigger
 from portico.kits.job import JobService
 from portico.ports.job import Job
-from portico.ports.job_creator import JobRequest
+from portico.ports.job_creator import BatchJobCreator, JobRequest
 from portico.runtime.clock import SystemClock
 from portico.runtime.cron.next_after import next_after
 from portico.runtime.cron.parse import canonical_cron, parse
@@ -41,6 +42,7 @@ from portico.utils.logging import configure_logging
 EXPRESSIONS = ("*/5 * * * *", "0 9 * * *", "0 9 * * 1-5", "30 4 1,15 * 5", "0 0 29 2 *", "0 0 L * *", "*/10 * * * * *")
 PEER_PYTHON = Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"
 LONGEST_BURST_SECONDS = 120
+WARM_UP_SECONDS = 4
 Case = Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]
 
 
@@ -54,21 +56,34 @@ class SetClock(SystemClock):
         return super().now() + self.offset
 
 
-class TimedService(JobService):
-    """Notes how late each job was stored."""
+class Recorder(BatchJobCreator):
+    """Notes how late each tick became a job; passes on to a queue, or makes jobs that nobody keeps."""
 
-    def __init__(self, queue: DatabaseJobQueueAdapter, clock: SystemClock) -> None:
-        super().__init__(queue)
-        self.lateness: list[float] = []
+    def __init__(self, service: JobService | None, clock: SystemClock) -> None:
+        self.lateness: dict[datetime, list[float]] = {}
+        self.count = 0
+        self._service = service
         self._time = clock
 
     @override
+    async def create_job(
+        self, job_type: str, payload: dict[str, Any], queue_name: str = "default", priority: int = 0, **kwargs: Any
+    ) -> Job:
+        [job] = await self.create_jobs([JobRequest(job_type=job_type, payload=payload, **kwargs)])
+        return job
+
+    @override
     async def create_jobs(self, requests: Sequence[JobRequest]) -> list[Job]:
-        jobs = await super().create_jobs(requests)
+        jobs = [_UNKEPT] * len(requests) if self._service is None else await self._service.create_jobs(requests)
         now = self._time.now()
-        ticks = (request.metadata["scheduled_for"] for request in requests)
-        self.lateness += [(now - datetime.fromisoformat(tick)).total_seconds() for tick in ticks]
+        self.count += len(requests)
+        for request in requests:
+            tick = datetime.fromisoformat(request.metadata["scheduled_for"])
+            self.lateness.setdefault(tick, []).append((now - tick).total_seconds())
         return jobs
+
+
+_UNKEPT = Job(id=uuid4(), queue_name="default", job_type="bench.work", payload={})
 
 
 class StallMeter:
@@ -104,19 +119,18 @@ def megabytes() -> float:
 
 @asynccontextmanager
 async def trigger_of(
-    schedules: Sequence[ScheduleConfig], clock: SystemClock
-) -> AsyncIterator[tuple[ScheduleTrigger, TimedService]]:
-    """Run the schedules on an SQLite file of their own."""
+    schedules: Sequence[ScheduleConfig], clock: SystemClock, *, stores: bool = True
+) -> AsyncIterator[tuple[ScheduleTrigger, Recorder]]:
+    """Run the schedules, on an SQLite file of their own or in memory."""
     with tempfile.TemporaryDirectory() as folder:
         queue = DatabaseJobQueueAdapter(f"sqlite:///{folder}/jobs.db", clock=clock)
+        recorder = Recorder(JobService(queue) if stores else None, clock)
+        store, inbox = (queue.trigger_store(), queue.event_inbox()) if stores else (None, None)
+        trigger = ScheduleTrigger(recorder, schedules, clock=clock, store=store, inbox=inbox)
         await queue.initialize()
-        service = TimedService(queue, clock)
-        trigger = ScheduleTrigger(
-            service, schedules, clock=clock, store=queue.trigger_store(), inbox=queue.event_inbox()
-        )
         await trigger.start()
         try:
-            yield trigger, service
+            yield trigger, recorder
         finally:
             await trigger.stop()
             await queue.close()
@@ -135,7 +149,7 @@ async def burst(options: argparse.Namespace) -> dict[str, Any]:
     ]
     built, with_configs = time.perf_counter() - began, megabytes()
     began = time.perf_counter()
-    async with trigger_of(schedules, clock) as (trigger, service):
+    async with trigger_of(schedules, clock) as (trigger, recorder):
         loaded, with_trigger = time.perf_counter() - began, megabytes()
         await settled()
         idle = await idle_share()
@@ -145,7 +159,7 @@ async def burst(options: argparse.Namespace) -> dict[str, Any]:
         async with measuring_stalls() as stalls:
             clock.offset = due - datetime.now(UTC) - timedelta(seconds=0.2)
             deadline = time.monotonic() + LONGEST_BURST_SECONDS
-            while len(service.lateness) < options.schedules and time.monotonic() < deadline:  # noqa: ASYNC110 - measured
+            while recorder.count < options.schedules and time.monotonic() < deadline:  # noqa: ASYNC110 - measured
                 await asyncio.sleep(0.005)
         return {
             "configurations built, s": built,
@@ -153,7 +167,7 @@ async def burst(options: argparse.Namespace) -> dict[str, Any]:
             "memory of configurations, MB": with_configs - before,
             "memory of the trigger, MB": with_trigger - with_configs,
             "idle, % of a core": idle,
-            "all jobs stored after, s": max(service.lateness),
+            "all jobs stored after, s": max(map(max, recorder.lateness.values())),
             "longest stall, ms": stalls.longest * 1000,
             "jobs": trigger.get_health().jobs_created_count,
         }
@@ -177,54 +191,65 @@ async def idle_share() -> float:
 
 
 async def every_second(options: argparse.Namespace) -> dict[str, Any]:
-    """Let schedules fire every second for a while."""
+    """Let schedules fire every second for a while, on SQLite."""
+    return await fire_every_second(options, stores=True)
+
+
+async def every_second_unkept(options: argparse.Namespace) -> dict[str, Any]:
+    """Let schedules fire every second for a while; nobody keeps the jobs."""
+    return await fire_every_second(options, stores=False)
+
+
+async def fire_every_second(options: argparse.Namespace, *, stores: bool) -> dict[str, Any]:
+    """Let schedules fire, and look at whole seconds after the first few."""
     schedules = [
         ScheduleConfig(cron="* * * * * *", job_type="bench.work", schedule_id=f"schedule-{number}")
         for number in range(options.schedules)
     ]
-    async with trigger_of(schedules, SystemClock()) as (_, service):
-        await settled_for(options.schedules, service)
+    async with trigger_of(schedules, SystemClock(), stores=stores) as (_, recorder):
+        await asyncio.sleep(WARM_UP_SECONDS)
+        gc.collect()
         gc.freeze()
-        service.lateness.clear()
         async with measuring_stalls() as stalls:
-            await asyncio.sleep(options.seconds)
-        return late(service.lateness, options, stalls)
-
-
-async def settled_for(count: int, service: TimedService) -> None:
-    """Wait for the first full rounds."""
-    while len(service.lateness) < 2 * count:  # noqa: ASYNC110 - nobody tells
-        await asyncio.sleep(0.05)
+            first = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+            await asyncio.sleep(options.seconds + 2)
+    return late(recorder.lateness, first, options, stalls)
 
 
 async def apscheduler_every_second(options: argparse.Namespace) -> dict[str, Any]:
     """Let APScheduler call as many functions every second, with its defaults and its store in memory."""
     asyncio_scheduler = importlib.import_module("apscheduler.schedulers.asyncio").AsyncIOScheduler
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
-    lateness: list[float] = []
+    lateness: dict[datetime, list[float]] = {}
 
     async def work() -> None:
         pass
 
     def executed(event: Any) -> None:
-        lateness.append((datetime.now(UTC) - event.scheduled_run_time).total_seconds())
+        tick = event.scheduled_run_time
+        lateness.setdefault(tick, []).append((datetime.now(UTC) - tick).total_seconds())
 
     scheduler = asyncio_scheduler(timezone="UTC")
     scheduler.add_listener(executed, importlib.import_module("apscheduler.events").EVENT_JOB_EXECUTED)
     for _ in range(options.schedules):
         scheduler.add_job(work, "cron", second="*")
     scheduler.start()
-    await asyncio.sleep(3)
-    lateness.clear()
+    await asyncio.sleep(WARM_UP_SECONDS)
+    gc.collect()
+    gc.freeze()
     async with measuring_stalls() as stalls:
-        await asyncio.sleep(options.seconds)
+        first = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+        await asyncio.sleep(options.seconds + 2)
     scheduler.shutdown(wait=False)
-    return late(lateness, options, stalls)
+    return late(lateness, first, options, stalls)
 
 
-def late(lateness: list[float], options: argparse.Namespace, stalls: StallMeter) -> dict[str, Any]:
-    """Sum up."""
-    found = sorted(lateness)
+def late(
+    lateness: dict[datetime, list[float]], first: datetime, options: argparse.Namespace, stalls: StallMeter
+) -> dict[str, Any]:
+    """Sum up the seconds that were looked at."""
+    seconds = [first + timedelta(seconds=number) for number in range(options.seconds)]
+    found = sorted(each for second in seconds for each in lateness.get(second, []))
     return {
         "ran": f"{len(found)} of {options.seconds * options.schedules}",
         "p50, ms": found[len(found) // 2] * 1000 if found else None,
@@ -251,6 +276,7 @@ CASES: dict[str, Case] = {
     "evaluate": evaluate,
     "burst": burst,
     "every_second": every_second,
+    "every_second_unkept": every_second_unkept,
     "apscheduler": apscheduler_every_second,
 }
 
@@ -295,12 +321,13 @@ def main() -> None:
     python = peer_python()
     for count in (1_000, 10_000):
         title = f"{count} schedules every second, for {options.seconds} s"
-        show(f"{title}: Portico, on SQLite", run_case("every_second", schedules=count, seconds=options.seconds))
+        size = {"schedules": count, "seconds": options.seconds}
+        show(f"{title}: Portico, on SQLite", run_case("every_second", **size))
+        show(f"{title}: Portico, jobs not kept", run_case("every_second_unkept", **size))
         if python is None:
             print(f"\n{title}: APScheduler is not installed, and left out")
         else:
-            facts = run_case("apscheduler", schedules=count, seconds=options.seconds, python=python)
-            show(f"{title}: APScheduler 3, in memory", facts)
+            show(f"{title}: APScheduler 3, in memory", run_case("apscheduler", python=python, **size))
 
 
 if __name__ == "__main__":

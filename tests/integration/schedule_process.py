@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,10 +37,10 @@ class MortalTrigger(ScheduleTrigger):
     deaths_per_tick = 0.0
 
     @override
-    async def _finished(self, due: Due, *, is_alone: bool) -> None:
-        if random.random() < self.deaths_per_tick:
+    def _finished_together(self, dues: Sequence[Due]) -> None:
+        if random.random() < self.deaths_per_tick * len(dues):
             os.kill(os.getpid(), signal.SIGKILL)
-        await super()._finished(due, is_alone=is_alone)
+        super()._finished_together(dues)
 
 
 def queue_of(place: Mapping[str, Any]) -> DatabaseJobQueueAdapter | RedisJobQueueAdapter:

@@ -31,6 +31,7 @@ _UPKEEP_SECONDS = 1.0
 _SAVED_AT_LEAST = 500
 """Cursors a second; more only while nothing is about to be due."""
 _QUIET_SECONDS = 0.2
+_QUIET_LOOKS = 5
 _NAMED_AT_MOST = 10
 
 
@@ -68,13 +69,22 @@ class ScheduleLoop(ScheduledJobs):
                     self._alarm.ring()
             except PorticoError as error:
                 logger.warning("schedule_changes_not_read", trigger=self._name, error=describe(error))
+            await self._wait_for_quiet()
             await self._save_quietly(_SAVED_AT_LEAST)
             while self._book.cursors.has_unsaved and self._is_quiet():
                 if not await self._save_quietly(_SAVED_AT_LEAST):
                     break
             self._progressed("upkeep")
 
+    async def _wait_for_quiet(self) -> None:
+        for _ in range(_QUIET_LOOKS):
+            if self._is_quiet():
+                return
+            await self._clock.sleep(_QUIET_SECONDS)
+
     def _is_quiet(self) -> bool:
+        if self._work_under_way:
+            return False
         wait = self._book.agenda.seconds_until_due(self._clock.now(), _LONGEST_SLEEP_SECONDS)
         return wait >= _QUIET_SECONDS
 
@@ -193,18 +203,24 @@ class ScheduleLoop(ScheduledJobs):
         self._let_go(due)
 
     @override
-    async def _finished(self, due: Due, *, is_alone: bool) -> None:
-        due.progress.finish(due.occurrence, self._clock.now())
-        self._let_go(due)
-        self._book.cursors.save_later(due.progress)
-        if is_alone:
-            # after the creation: a crash in between asks for the same job again, and its key answers
-            await self._save_quietly(1)
+    async def _finished(self, due: Due) -> None:
+        self._finished_together([due])
+        # after the creation: a crash in between asks for the same job again, and its key answers
+        await self._save_quietly(1)
+
+    @override
+    def _finished_together(self, dues: Sequence[Due]) -> None:
+        now, cursors = self._clock.now(), self._book.cursors
+        for due in dues:
+            due.progress.finish(due.occurrence, now)
+            cursors.save_later(due.progress)
+            self._let_go(due)
 
     def _let_go(self, due: Due) -> None:
+        progress = due.progress
         if not due.is_last:
             return
-        due.progress.is_busy = False
-        self._book.agenda.plan(due.progress)
-        if due.progress.due_at is not None and due.progress.due_at < self._wakes_at:
+        progress.is_busy = False
+        self._book.agenda.plan(progress)
+        if progress.due_at is not None and progress.due_at < self._wakes_at:
             self._alarm.ring()

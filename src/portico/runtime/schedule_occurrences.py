@@ -2,11 +2,10 @@
 
 import json
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -32,9 +31,8 @@ class Cause(StrEnum):
     """Somebody asked for the job; it is no tick."""
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """A tick, or a run that was asked for."""
+class Occurrence(NamedTuple):
+    """A tick, or a run that was asked for; a tuple, because thousands are made in a second."""
 
     tick: datetime
     """Aware and in UTC."""

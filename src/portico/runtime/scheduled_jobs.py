@@ -6,9 +6,10 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from portico.exceptions import ConfigurationError, ExternalServiceError, ValidationError
 from portico.ports.alert import AlertService
@@ -33,8 +34,7 @@ _ALERT_TIMEOUT_SECONDS = 10.0
 _STILL_DUE_CAP_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """A tick of a schedule that is to become a job; `is_last` of those that were taken together."""
 
     progress: ScheduleProgress
@@ -52,7 +52,7 @@ class Call:
     """What `_create_scheduled_job` is called for, and the job that it made where it is not overridden."""
 
     occurrence: Occurrence
-    job: Job | None = field(default=None)
+    job: Job | None = None
 
 
 # per task: ticks of several schedules are created at the same time
@@ -93,13 +93,17 @@ class ScheduledJobs(BaseTrigger):
         one.
         """
         call = _call.get() or Call(Occurrence(self._clock.now().replace(microsecond=0)))
-        call.job = await self._submit(self._request(config, call.occurrence))
+        call.job = await self._submit(self._request(config, call.occurrence, self._clock.now()))
         if not self._is_kept_out(config, call.occurrence, call.job):
             await self._record_quietly(call.occurrence.as_event(config), outcome_of(call.job), jobs=[call.job])
 
     @abstractmethod
-    async def _finished(self, due: Due, *, is_alone: bool) -> None:
-        """The tick is done or given up, by itself or with others; called once for each."""
+    async def _finished(self, due: Due) -> None:
+        """The tick is done or given up; called once for each."""
+
+    @abstractmethod
+    def _finished_together(self, dues: Sequence[Due]) -> None:
+        """Do as `_finished` for many; that this is remembered may take a while."""
 
     @abstractmethod
     def _kept_waiting(self, due: Due, job: Job) -> None:
@@ -168,43 +172,50 @@ class ScheduledJobs(BaseTrigger):
             await self._create_scheduled_job(due.schedule)
         except ValidationError as error:
             await self._dismiss(due.occurrence.as_event(due.schedule), EventOutcome.REJECTED, str(error))
-            await self._finished(due, is_alone=True)
+            await self._finished(due)
             return error
         finally:
             _call.reset(token)
         self._recovered()
-        await self._created(due, call.job, is_alone=True)
+        if call.job is not None and self._is_kept_out(due.schedule, due.occurrence, call.job):
+            await self._leave_out(due, call.job)
+        else:
+            await self._finished(due)
         return None
 
     async def _create_together(self, dues: Sequence[Due]) -> None:
-        jobs = await self._submit_many([self._request(due.schedule, due.occurrence) for due in dues])
+        now = self._clock.now()
+        jobs = await self._submit_many([self._request(due.schedule, due.occurrence, now) for due in dues])
         made: dict[EventOutcome, list[Job]] = {}
+        done: list[Due] = []
         for due, job in zip(dues, jobs, strict=True):
-            if await self._created(due, job, is_alone=False):
+            if self._is_kept_out(due.schedule, due.occurrence, job):
+                await self._leave_out(due, job)
+            else:
+                done.append(due)
                 made.setdefault(outcome_of(job), []).append(job)
+        self._finished_together(done)
         for outcome, some in made.items():
             # one entry: a line for each tick of thousands of schedules would be most of the inbox
             await self._record_quietly(Event(source_id=f"{len(some)} ticks"), outcome, jobs=some)
 
-    async def _created(self, due: Due, job: Job | None, *, is_alone: bool) -> bool:
-        """Return False when the tick has no job of its own, because another one is unfinished."""
-        if job is None or not self._is_kept_out(due.schedule, due.occurrence, job):
-            await self._finished(due, is_alone=is_alone)
-            return True
+    async def _leave_out(self, due: Due, job: Job) -> None:
+        """The tick has no job of its own, because another one is unfinished."""
         if due.schedule.overlap == "queue_one":
             self._kept_waiting(due, job)
-            return False
+            return
         reason = "the last job of the schedule is unfinished"
         await self._dismiss(due.occurrence.as_event(due.schedule), EventOutcome.FILTERED, reason)
         logger.info("scheduled_tick_left_out", **self._facts(due), reason=reason)
-        await self._finished(due, is_alone=is_alone)
-        return False
+        await self._finished(due)
 
     async def _create_asked_for(self, schedule: ScheduleConfig, occurrences: Sequence[Occurrence]) -> list[Job]:
         """Create jobs that are no ticks of now; those that an override makes are not known, and not returned."""
         with self._work():
             if self._creates_together:
-                return await self._submit_many([self._request(schedule, each) for each in occurrences])
+                return await self._submit_many(
+                    [self._request(schedule, each, self._clock.now()) for each in occurrences]
+                )
             calls = [Call(occurrence) for occurrence in occurrences]
             for call in calls:
                 token = _call.set(call)
@@ -214,13 +225,13 @@ class ScheduledJobs(BaseTrigger):
                     _call.reset(token)
             return [call.job for call in calls if call.job is not None]
 
-    def _request(self, schedule: ScheduleConfig, occurrence: Occurrence) -> JobRequest:
+    def _request(self, schedule: ScheduleConfig, occurrence: Occurrence, now: datetime) -> JobRequest:
         return job_request(
             schedule,
             occurrence,
             key=self._key(schedule.job_type, occurrence.identity(schedule)),
             unique_key=f"{self._name}:{schedule.schedule_id}",
-            now=self._clock.now(),
+            now=now,
         )
 
     def _is_kept_out(self, schedule: ScheduleConfig, occurrence: Occurrence, job: Job) -> bool:
@@ -232,7 +243,7 @@ class ScheduledJobs(BaseTrigger):
         if self._clock.now() - due.occurrence.tick <= due.schedule.catchup_window:
             return False
         logger.error("scheduled_tick_given_up", **self._facts(due))
-        await self._finished(due, is_alone=True)
+        await self._finished(due)
         return True
 
     async def _report(self, dues: Sequence[Due], attempt: int, error: Exception) -> None:
