@@ -77,8 +77,15 @@ class ResourceNotFoundError(PorticoError):
 class RateLimitError(PorticoError):
     """Too many, too fast; the next one passes after `retry_after_seconds`."""
 
-    def __init__(self, message: str, retry_after_seconds: float, details: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message, details=details)
+    def __init__(
+        self,
+        message: str,
+        details: Mapping[str, Any] | None = None,
+        cause: BaseException | None = None,
+        *,
+        retry_after_seconds: float = 0.0,
+    ) -> None:
+        super().__init__(message, details=details, cause=cause)
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -138,6 +138,7 @@ class ConsumingTrigger(BaseTrigger, Generic[Message]):
 
     def _log_failure(self, error: Exception, retry_in_seconds: float | None) -> None:
         self._failed(error)
+        self._failure_is_over(error)
         delay = None if retry_in_seconds is None else round(retry_in_seconds, 3)
         logger.error("error_processing_message", trigger=self._name, error=describe(error), retry_in_seconds=delay)
 

@@ -208,6 +208,11 @@ class BaseTrigger(Service, JobTrigger):
         if not getattr(error, _COUNTED, False):
             self._count_failed(error)
 
+    @staticmethod
+    def _failure_is_over(error: BaseException) -> None:
+        """Let the same object, raised again, be another failure."""
+        vars(error).pop(_COUNTED, None)
+
     def _count_failed(self, error: BaseException) -> None:
         # on the error itself: built-in ones take no weak references, and holding them would hold their frames
         setattr(error, _COUNTED, True)
@@ -308,6 +313,7 @@ class BaseTrigger(Service, JobTrigger):
     @override
     def _on_backoff(self, label: str, error: Exception, delay_seconds: float) -> None:
         self._failed(error)
+        self._failure_is_over(error)
         self._state = TriggerState.BACKOFF
         super()._on_backoff(label, error, delay_seconds)
 

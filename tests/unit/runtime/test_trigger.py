@@ -173,3 +173,10 @@ async def test_a_long_identity_makes_a_short_key_that_differs_with_it(trigger: P
     keys = {trigger._key("t", identity) for identity in ("a" * 4_000, "a" * 4_001, "b", "\udc80" * 500)}
     assert len(keys) == 4
     assert all(key.startswith("probe:t:") and len(key) < 500 for key in keys)
+
+
+async def test_one_error_object_raised_twice_is_two_failures(trigger: ProbeTrigger) -> None:
+    error = DatabaseError("down")
+    for _ in range(2):
+        trigger._on_backoff("loop", error, 1.0)
+    assert trigger.get_health().errors_count == 2

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, get_args
 
 from portico.adapters.http.authentication import Authenticate, Authenticator
@@ -25,7 +25,7 @@ Idempotency = Literal["optional", "required", "off"]
 DeliveryLogging = Literal["metadata", "full", "off"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class WebhookConfig:
     """Where a `WebhookTrigger` listens and what it lets in.
 
@@ -58,6 +58,7 @@ class WebhookConfig:
 
     prefix: str = "/webhooks"
     allowed_job_types: Collection[str] | None = None
+    _: KW_ONLY
     auth: Authenticate | None = None
     idempotency: Idempotency = "optional"
     rate_limits: Mapping[str, str] = field(default_factory=dict)

@@ -97,6 +97,8 @@ class FileTrigger(PollingTrigger):
             # an empty path means the working directory
             raise ConfigurationError("watch_path must not be empty")
         self.watch_path = Path(watch_path).absolute()
+        self.job_type = job_type
+        self.queue_name = queue_name
         self.config = FileTriggerConfig(
             job_type=job_type,
             queue_name=queue_name,

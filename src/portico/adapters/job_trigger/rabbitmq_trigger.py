@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from importlib.util import find_spec
+from inspect import isawaitable
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -107,7 +108,9 @@ class RabbitMQTrigger(ConsumingTrigger[RabbitMQMessage]):
         if self._is_answered(message):
             return
         try:
-            await message.ack()
+            answer = message.ack()
+            if isawaitable(answer):  # a user's fake may answer at once
+                await answer
         except CONNECTION_EXCEPTIONS as error:
             # the broker delivers it again, and its key makes it a duplicate
             logger.warning("message_not_acknowledged", trigger=self._name, error=type(error).__name__)

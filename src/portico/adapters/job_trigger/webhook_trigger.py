@@ -112,6 +112,7 @@ class WebhookTrigger(SourceReceivingTrigger):
     ) -> None:
         super().__init__(job_creator, name=name, clock=clock, store=store, inbox=inbox)
         self.config = config or WebhookConfig()
+        self.payload_schemas = dict(payload_schemas or {})
         self._mapped_steps = (PayloadSchemas(with_json_schemas(payload_schemas or {})), PriorityMap(priority_map or {}))
         self._steps: tuple[IntakeStep, ...] = (
             AllowList(self.config.allowed_job_types),

@@ -11,7 +11,7 @@ from typing_extensions import override
 from portico.exceptions import UnsupportedError
 from portico.kits.job.job_factory import JobFactory
 from portico.kits.job.job_ids import JobIds
-from portico.kits.job.registry import HandlerRegistry
+from portico.kits.job.registry import HandlerRegistry, Handlers
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_creator import BatchJobCreator, JobRequest
@@ -39,14 +39,14 @@ class JobService(BatchJobCreator):
     def __init__(
         self,
         job_queue: JobQueueAdapter,
-        registry: HandlerRegistry | None = None,
+        registry: Handlers | None = None,
         clock: Clock | None = None,
         *,
         known_types_only: bool = True,
         directory: WorkerDirectory | None = None,
     ) -> None:
         self._queue = job_queue
-        self._registry = registry
+        self._registry = None if registry is None else HandlerRegistry(registry)
         self._known_types_only = known_types_only
         self._directory = directory
         self._factory = JobFactory(JobIds(clock or SystemClock()))

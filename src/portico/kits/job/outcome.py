@@ -30,7 +30,10 @@ class Success:
     @property
     def is_storable(self) -> bool:
         """Whether the result is small enough to be kept with the job."""
-        return self.result is None or len(json.dumps(self.result, separators=(",", ":"))) <= MAX_RESULT_BYTES
+        if self.result is None:
+            return True
+        text = json.dumps(self.result, separators=(",", ":"), ensure_ascii=False)
+        return len(text.encode(errors="surrogatepass")) <= MAX_RESULT_BYTES
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,11 @@ async def test_the_priority_map_wins() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("password=hunter2"), DatabaseError("the disk is full"), RateLimitError("the queue is full", 5)],
+    [
+        RuntimeError("password=hunter2"),
+        DatabaseError("the disk is full"),
+        RateLimitError("the queue is full", retry_after_seconds=5),
+    ],
 )
 async def test_any_failed_creation_is_a_server_error_that_tells_nothing(error: Exception) -> None:
     creator = RecordingJobCreator()
