@@ -41,7 +41,7 @@ async def drop(url: str, schema: str) -> None:
 
 
 def test_the_postgresql_queue_answers_as_the_one_in_memory(postgres_url: str, postgres_schema: str) -> None:
-    run_model(model_in(postgres_url, postgres_schema), examples=8, steps=25)
+    run_model(model_in(postgres_url, postgres_schema), examples=16, steps=25)
 
 
 @pytest.mark.soak

@@ -39,7 +39,7 @@ async def forget(url: str, prefix: str) -> None:
 
 
 def test_the_redis_queue_answers_as_the_one_in_memory(redis_url: str, redis_prefix: str) -> None:
-    run_model(model_on(redis_url, redis_prefix), examples=12, steps=30)
+    run_model(model_on(redis_url, redis_prefix), examples=40, steps=30)
 
 
 @pytest.mark.soak
