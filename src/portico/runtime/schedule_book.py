@@ -1,7 +1,7 @@
 """The schedules of a trigger as they are now: those of the code, and what was changed about them at run time."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from portico.exceptions import ConflictError, ResourceNotFoundError
@@ -23,7 +23,8 @@ class ScheduleBook:
     def __init__(self, store: TriggerStore, trigger: str, in_code: Sequence[ScheduleConfig], clock: Clock) -> None:
         self._in_code = in_code
         self._clock = clock
-        self._refreshing = asyncio.Lock()
+        self._following = asyncio.Lock()
+        self._given: dict[str, ScheduleConfig | None] = {}
         self._changes = ScheduleChanges(store, trigger)
         self.cursors = ScheduleCursors(store, trigger, clock)
         self.agenda = ScheduleAgenda()
@@ -58,6 +59,8 @@ class ScheduleBook:
         await self._changes.refresh()
         loaded = await self.cursors.load()
         changed = self._changes.changed_ids
+        self._given = dict.fromkeys(changed)
+        self._given |= {each.schedule_id: each for each in self._in_code if each.schedule_id in changed}
         for number, schedule in enumerate(self._in_code):
             if schedule.schedule_id not in changed:
                 self._place(schedule, loaded, now)
@@ -70,15 +73,12 @@ class ScheduleBook:
 
     async def refresh(self) -> bool:
         """Take over what was changed since, here or by another replica; tell whether there was something."""
-        async with self._refreshing:
-            changed = await self._changes.refresh()
-            for schedule_id in changed:
-                await self._follow(schedule_id)
-            return bool(changed)
+        changed = await self._changes.refresh()
+        await self._follow_all(sorted(changed))
+        return bool(changed)
 
     async def add(self, schedule: ScheduleConfig) -> None:
         """Add a schedule, which begins now."""
-        await self.refresh()
         schedule_id = schedule.schedule_id
         if self.agenda.get(schedule_id) is not None:
             raise ConflictError(
@@ -90,27 +90,29 @@ class ScheduleBook:
 
     async def edit(self, schedule: ScheduleConfig) -> None:
         """Put the schedule in the place of the one with its id."""
-        await self.refresh()
         self.require(schedule.schedule_id)
         await self._define(schedule.schedule_id, schedule)
 
     async def remove(self, schedule_id: str) -> None:
         """Remove a schedule, also one that is in the code."""
-        await self.refresh()
         self.require(schedule_id)
         await self._define(schedule_id, None)
         await self.cursors.forget([schedule_id])
 
     async def set_pause(self, schedule_id: str, pause: Pause) -> None:
         """Pause a schedule, or let it go on."""
-        await self.refresh()
         self.require(schedule_id)
         await self._changes.pause(schedule_id, pause)
-        await self.refresh()
+        await self._follow_all([schedule_id])
 
     async def _define(self, schedule_id: str, schedule: ScheduleConfig | None) -> None:
-        await self._changes.define(schedule_id, schedule, self._given(schedule_id))
-        await self.refresh()
+        await self._changes.define(schedule_id, schedule, self._in_code_of(schedule_id))
+        await self._follow_all([schedule_id])
+
+    async def _follow_all(self, schedule_ids: Iterable[str]) -> None:
+        async with self._following:
+            for schedule_id in schedule_ids:
+                await self._follow(schedule_id)
 
     async def _follow(self, schedule_id: str) -> None:
         progress = self.agenda.get(schedule_id)
@@ -137,8 +139,10 @@ class ScheduleBook:
             progress.skip_to(pause.skip_until)
 
     def _effective(self, schedule_id: str) -> ScheduleConfig | None:
-        return self._changes.effective(schedule_id, self._given(schedule_id))
+        return self._changes.effective(schedule_id, self._in_code_of(schedule_id))
 
-    def _given(self, schedule_id: str) -> ScheduleConfig | None:
-        # asked for the few that were changed; a mapping of 100,000 would be 10 MB
-        return next((each for each in self._in_code if each.schedule_id == schedule_id), None)
+    def _in_code_of(self, schedule_id: str) -> ScheduleConfig | None:
+        # remembered for the few that were changed; for 100,000 it would be another 10 MB
+        if schedule_id not in self._given:
+            self._given[schedule_id] = next((each for each in self._in_code if each.schedule_id == schedule_id), None)
+        return self._given[schedule_id]

@@ -1,13 +1,12 @@
 """What was changed about schedules at run time: kept in the trigger store, seen by every replica."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from portico.exceptions import ConfigurationError
-from portico.ports.trigger_store import StoredValue, TriggerStore
+from portico.ports.trigger_store import TriggerStore
 from portico.runtime.schedule_config import ScheduleConfig
 from portico.runtime.schedule_documents import as_document, fingerprint, from_document
 from portico.runtime.service import describe
@@ -16,6 +15,8 @@ from portico.utils.logging import get_logger
 logger = get_logger(__name__)
 
 _REVISION = "revision"
+_DEFINITION = "definition:"
+_PAUSE = "pause:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class ScheduleChanges:
         self._store = store
         # beside the cursors, which are many
         self._section = f"{trigger}/changes"
-        self._seen_version = 0
+        self._seen_revision = 0
+        self._seen_versions: dict[str, int] = {}
         self._definitions: dict[str, Definition] = {}
         self._pauses: dict[str, Pause] = {}
 
@@ -72,23 +74,26 @@ class ScheduleChanges:
         return change.schedule
 
     async def refresh(self) -> frozenset[str]:
-        """Read what others have changed, and return the schedules that it may concern."""
-        revision = await self._store.get(self._section, _REVISION)
-        version = 0 if revision is None else revision.version
-        if version == self._seen_version:
+        """Read what was changed since, here or by others, and return the schedules that it concerns."""
+        stored = await self._store.get(self._section, _REVISION)
+        revision = 0 if stored is None else stored.version
+        if revision == self._seen_revision:
             return frozenset()
-        before = self.changed_ids
-        self._read(await self._store.entries(self._section))
-        self._seen_version = version
-        return before | self.changed_ids
+        entries = await self._store.entries(self._section)
+        changed: set[str] = set()
+        for key, entry in entries.items():
+            if key != _REVISION and self._seen_versions.get(key) != entry.version:
+                self._seen_versions[key] = entry.version
+                changed.add(self._read(key, entry.value))
+        self._seen_revision = revision
+        return frozenset(changed)
 
     async def define(self, schedule_id: str, schedule: ScheduleConfig | None, in_code: ScheduleConfig | None) -> None:
         """Add, edit or (None) remove a schedule."""
-        value = {
-            "config": None if schedule is None else as_document(schedule),
-            "replaces": None if in_code is None else fingerprint(in_code),
-        }
-        await self._put(f"definition:{schedule_id}", value)
+        replaces = None if in_code is None else fingerprint(in_code)
+        value = {"config": None if schedule is None else as_document(schedule), "replaces": replaces}
+        await self._put(f"{_DEFINITION}{schedule_id}", value)
+        self._definitions[schedule_id] = Definition(schedule, replaces)
 
     async def pause(self, schedule_id: str, pause: Pause) -> None:
         """Pause a schedule, or let it go on."""
@@ -97,35 +102,27 @@ class ScheduleChanges:
             "reason": pause.reason,
             "skip_until": pause.skip_until and pause.skip_until.isoformat(),
         }
-        await self._put(f"pause:{schedule_id}", value)
+        await self._put(f"{_PAUSE}{schedule_id}", value)
+        self._pauses[schedule_id] = pause
 
     async def _put(self, key: str, value: dict[str, Any]) -> None:
         # together: who sees the revision sees the change
         await self._store.put_many(self._section, {key: value, _REVISION: uuid4().hex})
 
-    def _read(self, entries: Mapping[str, StoredValue]) -> None:
-        self._definitions = dict(_definitions(_of_kind("definition", entries)))
-        self._pauses = {
-            schedule_id: Pause(value["is_paused"], value["reason"], _instant(value["skip_until"]))
-            for schedule_id, value in _of_kind("pause", entries)
-        }
-
-
-def _of_kind(kind: str, entries: Mapping[str, StoredValue]) -> Iterable[tuple[str, Any]]:
-    prefix = f"{kind}:"
-    return [(key.removeprefix(prefix), stored.value) for key, stored in entries.items() if key.startswith(prefix)]
-
-
-def _definitions(values: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Definition]]:
-    for schedule_id, value in values:
+    def _read(self, key: str, value: Any) -> str:
+        kind = _DEFINITION if key.startswith(_DEFINITION) else _PAUSE
+        schedule_id = key.removeprefix(kind)
         try:
-            schedule = None if value["config"] is None else from_document(value["config"])
-        except ConfigurationError as error:
-            # for example a zone that only the other host knows
+            if kind == _DEFINITION:
+                self._definitions[schedule_id] = _definition(value)
+            else:
+                skip_until = value["skip_until"] and datetime.fromisoformat(value["skip_until"])
+                self._pauses[schedule_id] = Pause(value["is_paused"], value["reason"], skip_until)
+        except (ConfigurationError, LookupError, TypeError, ValueError) as error:
+            # for example a zone that only the other host knows, or an entry of another version
             logger.warning("schedule_not_understood", schedule_id=schedule_id, error=describe(error))
-            continue
-        yield schedule_id, Definition(schedule, value["replaces"])
+        return schedule_id
 
 
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _definition(value: Any) -> Definition:
+    return Definition(None if value["config"] is None else from_document(value["config"]), value["replaces"])

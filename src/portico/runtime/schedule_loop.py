@@ -92,7 +92,7 @@ class ScheduleLoop(ScheduledJobs):
         cursors = self._book.cursors
         try:
             await (cursors.save_all() if at_most is None else cursors.save_some(at_most))
-        except PorticoError as error:
+        except Exception as error:  # noqa: BLE001 - the jobs are there; no store's error may bring their ticks again
             # later then; until that, a restart meets the keys
             logger.warning("schedule_cursors_not_saved", trigger=self._name, error=describe(error))
             return False
@@ -126,7 +126,8 @@ class ScheduleLoop(ScheduledJobs):
             )
             self._failed(error)
             logger.error("schedule_clock_distrusted", trigger=self._name, error=str(error))
-            await self._alert(f"Schedules do not fire: {self._name}", str(error))
+            with suppress(StoppingError):
+                await self._alert(f"Schedules do not fire: {self._name}", str(error))
         if self._is_clock_trusted and not was_trusted:
             self._recovered()
             logger.info("schedule_clock_trusted", trigger=self._name)
@@ -190,7 +191,7 @@ class ScheduleLoop(ScheduledJobs):
         assert due.progress.blocker_id is not None, "no tick waits"  # noqa: S101 - asked by the caller
         try:
             blocker = await self.job_creator.get_job(due.progress.blocker_id)
-        except PorticoError:
+        except Exception:  # noqa: BLE001 - whatever a creator raises: then the creation itself is to tell
             blocker = None
         if blocker is None or blocker.status.is_final:
             return False

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import AsyncMock
+from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,6 +16,7 @@ from portico.exceptions import DatabaseError, ValidationError
 from portico.kits.job import JobService
 from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job
+from portico.ports.job_creator import JobCreator
 from portico.ports.job_trigger import TriggerState
 from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
 from portico.testing import FakeClock, RecordingJobCreator
@@ -23,6 +25,7 @@ from tests.unit.adapters.job_trigger.schedule_support import (
     HOUR,
     MINUTE,
     START,
+    OneByOne,
     SetClock,
     events_of,
     running,
@@ -347,6 +350,48 @@ async def test_cursors_of_a_batch_are_kept_when_it_stops(clock: SetClock, creato
     cursors = await store.entries("schedule")
     assert {stored.value["reached"] for stored in cursors.values()} == {"2030-01-01T09:00:00+00:00"}
     assert len(cursors) == 250
+
+
+async def test_a_cursor_that_cannot_be_saved_for_whatever_reason_brings_no_tick_again(clock: SetClock) -> None:
+    class Broken(MemoryTriggerStore):
+        is_broken = False
+
+        @override
+        async def compare_and_set(self, *args: Any, **kwargs: Any) -> int | None:
+            if self.is_broken:
+                raise RuntimeError("a bug of the store")
+            return await super().compare_and_set(*args, **kwargs)
+
+    store = Broken(clock=clock)
+    creator = AsyncMock(spec=JobCreator)  # knows no keys
+    with capture_logs() as logs:
+        async with running(ScheduleTrigger(creator, [MINUTELY], clock=clock, store=store)):
+            store.is_broken = True
+            await clock.advance(2 * MINUTE)
+
+    assert creator.create_job.await_count == 2
+    assert "schedule_cursors_not_saved" in events_of(logs)
+
+
+async def test_a_creator_that_cannot_look_lets_the_tick_be_tried_every_second(clock: SetClock) -> None:
+    work = _Work(clock)
+
+    class Blind(OneByOne):
+        @override
+        async def create_job(self, *args: Any, **kwargs: Any) -> Job:
+            return await work.service.create_job(*args, **kwargs)
+
+        @override
+        async def get_job(self, job_id: UUID) -> Job | None:
+            raise RuntimeError("not here")
+
+    schedule = replace(MINUTELY, overlap="queue_one")
+    async with running(ScheduleTrigger(Blind(), [schedule, HOURLY], clock=clock)):
+        await clock.advance(MINUTE + 40)
+        await work.queue.acknowledge((await work.claim()).id)
+        await clock.advance(2)
+
+    assert "01 09:01:00" in await work.ticks()
 
 
 # ---------------------------------------------------------------------------------------------------- the clock
