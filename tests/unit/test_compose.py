@@ -179,6 +179,15 @@ async def test_a_job_for_a_queue_that_nobody_serves_is_warned_about_once() -> No
     assert [entry["queue"] for entry in logs if entry["event"] == "queue_without_worker"] == ["nobodys"]
 
 
+async def test_many_first_jobs_at_once_for_a_queue_that_nobody_serves_are_one_warning() -> None:
+    async with composed() as jobs:
+        with capture_logs() as logs:
+            await asyncio.gather(
+                *(jobs.creator.create_job("note.write", {"text": "x"}, queue_name="nobodys") for _ in range(20))
+            )
+    assert [entry["event"] for entry in logs].count("queue_without_worker") == 1
+
+
 async def test_a_worker_of_another_process_counts_as_one_that_serves() -> None:
     jobs = composed(workers=False)
     elsewhere = WorkerDirectory(jobs.store)

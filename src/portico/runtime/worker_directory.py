@@ -38,12 +38,14 @@ class WorkerDirectory(Service):
         """Warn, once per queue, when no live worker serves it; a store that fails only postpones that."""
         if queue_name in self._served or queue_name in self._checked or len(self._checked) >= _MAX_WARNED:
             return
+        # before looking: many first jobs at once are one warning
+        self._checked.add(queue_name)
         try:
             served = await self._served_by_others()
         except PorticoError as error:
+            self._checked.discard(queue_name)
             logger.debug("worker_directory_unreadable", error=describe(error))
             return
-        self._checked.add(queue_name)
         if queue_name not in served:
             logger.warning(
                 "queue_without_worker",
