@@ -9,6 +9,7 @@ from uuid import UUID
 
 from portico.exceptions import ConfigurationError, ConflictError, ResourceNotFoundError, ValidationError
 from portico.ports.job import Job, JobStatus, QueueStats
+from portico.ports.job_limits import JobLimit
 from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.runtime.documents import encode
 
@@ -101,6 +102,8 @@ class KeepingRules:
     max_crashes: int = 5
     max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
     retention: Retention = DEFAULT_RETENTION
+    limits: tuple[JobLimit, ...] = ()
+    """How many jobs may run or start, among all who use the store; `job_slots.SlotRules` reads them."""
 
     def __post_init__(self) -> None:
         for name in ("lease_seconds", "idempotency_seconds", "max_crashes", "max_payload_bytes"):
@@ -109,6 +112,11 @@ class KeepingRules:
                 raise ConfigurationError(f"{name} must be positive, not {value!r}")
         if not isinstance(self.retention, Retention):
             raise ConfigurationError(f"retention must be a Retention, not {type(self.retention).__name__}")
+        for limit in self.limits:
+            if not isinstance(limit, JobLimit):
+                raise ConfigurationError(
+                    f"limits must be ConcurrencyLimit and RateLimit objects, not {type(limit).__name__}"
+                )
 
 
 class JobStore(ABC):
@@ -132,7 +140,16 @@ class JobStore(ABC):
 
     @abstractmethod
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
-        """Claim what is ready now, in order, after giving back what has expired."""
+        """Claim what is ready now, in order, after giving back what has expired.
+
+        What the rules' limits have no room for is passed over, and parked: no later claim looks at it before there may
+        be room. Nobody ever sees more jobs RUNNING than a limit allows. A slot is free as soon as the run that had it
+        ended, however that happened, and then those parked for it are claimable again, in their old place; one that
+        counts starts is free when its window is over.
+
+        Jobs of one priority go by turns of their `metadata["partition_key"]`, those without one having turns like the
+        jobs of one partition; without any they go first in, first out.
+        """
 
     @abstractmethod
     async def complete(self, completions: Sequence[Completion]) -> list[bool]:

@@ -28,6 +28,8 @@ from portico.runtime.loop_lock import LoopLock
 STORE_CAPABILITIES = frozenset(QueueCapability) - {
     QueueCapability.ABORT,
     QueueCapability.DURABLE,
+    QueueCapability.LIMITS,
+    QueueCapability.PARTITIONS,
     QueueCapability.SHARED,
     QueueCapability.TRANSACTIONS,
 }

@@ -36,6 +36,10 @@ class QueueCapability(StrEnum):
     """`enqueue` takes ``connection=``: the job is stored in the caller's own transaction, gone if that rolls back."""
     ABORT = "abort"
     """`request_abort` asks for the end of a running job, and `abort_requests` tells its worker."""
+    LIMITS = "limits"
+    """The adapter takes ``limits=``, and holds them among all who use the store (see `portico.ports.job_limits`)."""
+    PARTITIONS = "partitions"
+    """Jobs of one priority are claimed by turns of their `metadata["partition_key"]`."""
 
 
 class JobQueueAdapter(ABC):
