@@ -14,6 +14,8 @@ from typing_extensions import override
 class DirectRoute(APIRoute):
     """Calls its endpoint, ``async def endpoint(request: Request) -> Response``, without what FastAPI does around it.
 
+    Slashes at the end of a path mean nothing.
+
     Unless somebody gave it dependencies, often the authentication, as ``include_router(dependencies=[...])`` does:
     then FastAPI solves them first, as for any route.
     """
@@ -29,7 +31,12 @@ class DirectRoute(APIRoute):
 
     @override
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope["path"]
+        if path.endswith("/"):
+            # the same place, so that nobody is redirected: providers do not follow, and Location would repeat the Host
+            path = path.rstrip("/")
+            scope = {**scope, "path": path}
         # the end of the path is cheaper to compare than its pattern; `path` has no parameters
-        if "{" not in self.path and not scope["path"].endswith(self.path):
+        if "{" not in self.path and not path.endswith(self.path):
             return Match.NONE, {}
         return super().matches(scope)

@@ -41,6 +41,10 @@ def read_idempotency_key(request: Request) -> str | None:
     return key
 
 
+_Key = tuple[str, str]
+"""A queue, and a key that is unique in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _First:
     fingerprint: str
@@ -51,22 +55,23 @@ class _First:
 class Replays:
     """Answers repeated requests of the last minute from memory, so that they cost nothing of a rate limit.
 
-    The store decides about all others: it holds the key as long as the queue says.
+    The store decides about all others: it holds the key as long as the queue says. A key is its queue's own.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._firsts: OrderedDict[str, _First] = OrderedDict()
-        self._under_way: set[str] = set()
+        self._firsts: OrderedDict[_Key, _First] = OrderedDict()
+        self._under_way: set[_Key] = set()
 
     @contextmanager
-    def under_way(self, key: str) -> Iterator[None]:
-        """Mark the key as being worked on.
+    def under_way(self, request: JobRequest) -> Iterator[None]:
+        """Mark the key of a request as being worked on.
 
         Raises:
             Refusal: 409, another request with the key is under way in this process.
 
         """
+        key = _key_of(request)
         if key in self._under_way:
             message = "A request with this Idempotency-Key is under way"
             headers = {"Retry-After": str(_IN_PROGRESS_RETRY_SECONDS)}
@@ -77,7 +82,7 @@ class Replays:
         finally:
             self._under_way.discard(key)
 
-    def find(self, key: str, request: JobRequest) -> Job | None:
+    def find(self, request: JobRequest) -> Job | None:
         """Return the first request's job, marked as a duplicate, or None when it is not remembered.
 
         Raises:
@@ -85,19 +90,19 @@ class Replays:
 
         """
         self._forget_old()
-        first = self._firsts.get(key)
+        first = self._firsts.get(_key_of(request))
         if first is None:
             return None
         if first.fingerprint != _fingerprint(request):
             raise reused()
         return replace(first.job, payload=request.payload, is_duplicate=True)
 
-    def remember(self, key: str, request: JobRequest, job: Job) -> None:
+    def remember(self, request: JobRequest, job: Job) -> None:
         """Keep what a request got, without its payload."""
         if job.is_duplicate:
             return
         forget_at = self._clock.monotonic() + _REMEMBERED_SECONDS
-        self._firsts[key] = _First(_fingerprint(request), replace(job, payload={}), forget_at)
+        self._firsts[_key_of(request)] = _First(_fingerprint(request), replace(job, payload={}), forget_at)
         if len(self._firsts) > _MAX_REMEMBERED:
             self._firsts.popitem(last=False)
 
@@ -128,8 +133,12 @@ def reused() -> Refusal:
     return Refusal(422, "Idempotency-Key was used for another request", code="idempotency_key_reused")
 
 
+def _key_of(request: JobRequest) -> _Key:
+    return request.queue_name, request.metadata["idempotency_key"]
+
+
 def _fingerprint(request: JobRequest) -> str:
-    asked_for = [request.job_type, request.payload, request.queue_name, request.priority]
+    asked_for = [request.job_type, request.payload, request.priority]
     return hashlib.sha256(_canonical(asked_for).encode()).hexdigest()
 
 

@@ -114,6 +114,6 @@ def _idempotency_key(*, is_required: bool) -> dict[str, Any]:
         "name": "Idempotency-Key",
         "in": "header",
         "required": is_required,
-        "description": "Requests for a job type with the same key get the first one's job; bare or in double quotes",
+        "description": "Requests with the same key for a job type and queue get the first job; bare or in double quotes",
         "schema": {"type": "string", "pattern": _KEY},
     }

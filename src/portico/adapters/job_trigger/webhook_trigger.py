@@ -200,14 +200,13 @@ class WebhookTrigger(SourceReceivingTrigger):
 
     async def _obtain(self, call: Call, payload: dict[str, Any], asked_for: JobRequest) -> Job:
         """Return the job of a request: the first one's, when its key was there before."""
-        key = asked_for.metadata.get("idempotency_key")
-        if key is None:
+        if "idempotency_key" not in asked_for.metadata:
             # the last question: what is refused before takes nothing from the limit
             await self._take_quota(asked_for.job_type, call)
             return await self._submit(asked_for)
         sent = replace(asked_for, payload=payload)
-        with self._replays.under_way(key):
-            if (known := self._replays.find(key, sent)) is not None:
+        with self._replays.under_way(sent):
+            if (known := self._replays.find(sent)) is not None:
                 self._count(known)
                 return known
             await self._take_quota(asked_for.job_type, call)
@@ -215,7 +214,7 @@ class WebhookTrigger(SourceReceivingTrigger):
         if outcome_of(job) is EventOutcome.DUPLICATE:
             require_same(job, asked_for, payload)
         elif isinstance(job, Job):
-            self._replays.remember(key, sent, job)
+            self._replays.remember(sent, job)
         return job
 
     @override
@@ -292,7 +291,7 @@ class WebhookTrigger(SourceReceivingTrigger):
             trigger=self._name,
             job_type=job_type,
             status=answer.status_code,
-            reason=reason,
+            error=reason,
             request_id=call.request_id,
         )
         if call.is_stranger or answer.status_code in _FOR_NOW:
@@ -339,18 +338,16 @@ class WebhookTrigger(SourceReceivingTrigger):
 
     def _build_router(self) -> APIRouter:
         router = APIRouter(prefix=self.config.prefix, route_class=DirectRoute)
-        for path, in_schema in (("/jobs", True), ("/jobs/", False)):
-            router.add_api_route(
-                path,
-                self._receive,
-                methods=["POST"],
-                status_code=202,
-                response_model=None,
-                include_in_schema=in_schema,
-                name="create_job",
-                responses=openapi.responses(self.config),
-                openapi_extra=openapi.request(WebhookJobRequest, self.config),
-            )
+        router.add_api_route(
+            "/jobs",
+            self._receive,
+            methods=["POST"],
+            status_code=202,
+            response_model=None,
+            name="create_job",
+            responses=openapi.responses(self.config),
+            openapi_extra=openapi.request(WebhookJobRequest, self.config),
+        )
         self._add_source_routes(router)
         return router
 

@@ -41,7 +41,7 @@ async def test_a_repeated_request_gets_the_first_answer_and_says_so(creator: Rec
     assert len(creator.jobs) == 1
 
 
-@pytest.mark.parametrize("change", [{"payload": {"a": 1}}, {"payload": {}}, {"priority": 1}, {"queue_name": "other"}])
+@pytest.mark.parametrize("change", [{"payload": {"a": 1}}, {"payload": {}}, {"priority": 1}])
 async def test_the_same_key_with_another_request_is_refused(
     creator: RecordingJobCreator, change: dict[str, Any]
 ) -> None:
@@ -53,6 +53,23 @@ async def test_the_same_key_with_another_request_is_refused(
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert again.status_code == 202
     assert len(creator.jobs) == 1
+
+
+async def test_the_same_key_for_another_queue_is_another_job() -> None:
+    queue = MemoryJobQueueAdapter()
+
+    async with calling(WebhookTrigger(JobService(queue), ALLOWED)) as client:
+        answers = [
+            await client.post(JOBS, json={**JOB, "queue_name": queue_name}, headers=KEY)
+            for queue_name in ("default", "other", "default", "other")
+        ]
+
+    assert [answer.status_code for answer in answers] == [202] * 4
+    first, second, *again = [answer.json() for answer in answers]
+    assert (first["queue_name"], second["queue_name"]) == ("default", "other")
+    assert again == [first, second]
+    assert len(await queue.list_jobs()) == 2
+    await queue.close()
 
 
 async def test_another_process_refuses_another_payload_too(creator: RecordingJobCreator) -> None:

@@ -132,7 +132,7 @@ async def test_no_answer_is_a_redirect() -> None:
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=application(trigger)), base_url="http://evil.example"
     ) as client:
-        for path in (f"{JOBS}/", "/webhooks/", "/webhooks"):
+        for path in (f"{JOBS}/", f"{JOBS}//", "/webhooks/", "/webhooks", "//webhooks/jobs", "//", "/webhooks//jobs/"):
             response = await client.post(path, json=JOB)
             assert response.status_code in {202, 404}
             assert "Location" not in response.headers

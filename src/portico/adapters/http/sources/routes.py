@@ -33,24 +33,14 @@ class SourceRoutes:
         return await self._receive_challenge(self, http_request)
 
     def add_to(self, router: APIRouter) -> None:
-        """Add what the provider calls; with and without a slash at the end, so that nothing is redirected."""
+        """Add what the provider calls."""
         source = self.reader.source
         path = f"/sources/{source.name}"
-        for written, in_schema in ((path, True), (f"{path}/", False)):
-            options: dict[str, Any] = {
-                "response_model": None,
-                "include_in_schema": in_schema,
-                "tags": ["webhook sources"],
-            }
+        options: dict[str, Any] = {"response_model": None, "tags": ["webhook sources"]}
+        router.add_api_route(
+            path, self.post, methods=["POST"], name=f"receive_{source.name}", **openapi.delivery(source), **options
+        )
+        if source.described_provider.has_topics:
             router.add_api_route(
-                written,
-                self.post,
-                methods=["POST"],
-                name=f"receive_{source.name}",
-                **openapi.delivery(source),
-                **options,
+                path, self.get, methods=["GET"], name=f"confirm_{source.name}", **openapi.challenge(), **options
             )
-            if source.described_provider.has_topics:
-                router.add_api_route(
-                    written, self.get, methods=["GET"], name=f"confirm_{source.name}", **openapi.challenge(), **options
-                )
