@@ -1,10 +1,12 @@
 """The bytes of a request, not too many and not too slowly."""
 
 import asyncio
+from collections.abc import Collection
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from portico.adapters.http.compression import require_accepted, too_large
 from portico.adapters.http.problems import Refusal
 
 _MAX_LENGTH_DIGITS = 18
@@ -12,15 +14,17 @@ _MAX_LENGTH_DIGITS = 18
 _CLOSE = {"Connection": "close"}
 
 
-async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float) -> bytes:
+async def read_body(
+    request: Request, *, max_bytes: int, timeout_seconds: float, encodings: Collection[str] = ()
+) -> bytes:
     """Return the body as it was sent.
 
     Raises:
-        Refusal: 413 for more than `max_bytes` (unread where Content-Length says so), 415 for a compressed one,
-            408 after `timeout_seconds`, 400 where the caller went away.
+        Refusal: 413 for more than `max_bytes` (unread where Content-Length says so), 415 for one that is compressed in
+            another way than one of `encodings`, 408 after `timeout_seconds`, 400 where the caller went away.
 
     """
-    _refuse_compressed(request)
+    require_accepted(declared_encoding(request), encodings)
     _refuse_announced_excess(request, max_bytes)
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -34,26 +38,20 @@ async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float)
     return body
 
 
+def declared_encoding(request: Request) -> str | None:
+    """Return what Content-Encoding says; of several fields all, which no single encoding is called."""
+    return ", ".join(request.headers.getlist("content-encoding")) or None
+
+
 async def _read(request: Request, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def _refuse_compressed(request: Request) -> None:
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() not in {"", "identity"}:
-        raise Refusal(
-            415,
-            "Content-Encoding is not supported",
-            code="unsupported_content_encoding",
-            headers={"Accept-Encoding": "identity"},
-        )
 
 
 def _refuse_announced_excess(request: Request, max_bytes: int) -> None:
@@ -63,9 +61,4 @@ def _refuse_announced_excess(request: Request, max_bytes: int) -> None:
     if not (length.isascii() and length.isdecimal()):
         raise Refusal(400, "Content-Length is not a number", code="invalid_content_length", headers=_CLOSE)
     if len(length) > _MAX_LENGTH_DIGITS or int(length) > max_bytes:
-        raise _too_large(max_bytes)
-
-
-def _too_large(max_bytes: int) -> Refusal:
-    message = f"Request body is larger than {max_bytes} bytes"
-    return Refusal(413, message, code="body_too_large", headers=_CLOSE, members={"limit": max_bytes})
+        raise too_large(max_bytes)

@@ -48,7 +48,7 @@ _ERRORS = {
     403: "The job type is not allowed, or the page that a browser shows is not",
     408: "The body took too long",
     413: "The body is too large",
-    415: "The body is compressed, or declared as something else than JSON",
+    415: "The body is compressed in a way that is not accepted, or declared as something else than JSON",
     429: "Too many jobs of this type, or too many requests of this client",
     431: "The head of the request is too large",
     500: "The job could not be created; the request may be repeated",
@@ -114,6 +114,6 @@ def _idempotency_key(*, is_required: bool) -> dict[str, Any]:
         "name": "Idempotency-Key",
         "in": "header",
         "required": is_required,
-        "description": "Requests with the same key for a job type and queue get the first job; bare or in double quotes",
+        "description": "Requests for a job type and queue with the same key get the first job; bare or in quotes",
         "schema": {"type": "string", "pattern": _KEY},
     }

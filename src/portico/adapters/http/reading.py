@@ -1,9 +1,12 @@
 """From an HTTP call to the request that it brings."""
 
+from typing import Any
+
 from fastapi import Request
 
 from portico.adapters.http.authentication import StandardWebhooks, authenticate
 from portico.adapters.http.body import read_body
+from portico.adapters.http.compression import decompressed
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.idempotency import read_idempotency_key
 from portico.adapters.http.job_request import Call, WebhookJobRequest, decode_body, job_request
@@ -33,7 +36,12 @@ class JobRequestReader:
         config = self._config
         head = self._gate.head_of(request)
         await self._gate.check(request, head)
-        body = await read_body(request, max_bytes=config.max_body_bytes, timeout_seconds=config.body_timeout_seconds)
+        body = await read_body(
+            request,
+            max_bytes=config.max_body_bytes,
+            timeout_seconds=config.body_timeout_seconds,
+            encodings=config.accept_content_encodings,
+        )
         if config.auth is not None:
             call.principal = await authenticate(config.auth, request, self._clock.now())
         call.is_stranger = False
@@ -41,12 +49,23 @@ class JobRequestReader:
             call.headers = kept_headers(head, request.scope["path"])
         if config.delivery_log == "full":
             call.body = body
-        value = await decode_body(body)
+        # behind the authentication, which is over the bytes as they were sent
+        value = await self.value_of(body, head.get(b"content-encoding"))
         # after decoding: what is not JSON is a 400, whatever it says it is
         require_json_type(request)
         if config.idempotency != "off":
             call.idempotency_key = self._key_of(request)
         return job_request(value, call)
+
+    async def value_of(self, body: bytes, encoding: str | None) -> Any:
+        """Return what a body says, which was compressed as `encoding` says.
+
+        Raises:
+            Refusal: it is too large.
+            ValidationError: it is not strict JSON, or not compressed so.
+
+        """
+        return await decode_body(await decompressed(body, encoding, max_bytes=self._config.max_body_bytes))
 
     def _key_of(self, request: Request) -> str | None:
         key = read_idempotency_key(request)

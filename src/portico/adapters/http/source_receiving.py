@@ -105,6 +105,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
             source,
             max_body_bytes=self.config.max_body_bytes,
             body_timeout_seconds=self.config.body_timeout_seconds,
+            encodings=self.config.accept_content_encodings,
         )
         return SourceRoutes(reader, self._receive_delivery, self._receive_challenge)
 

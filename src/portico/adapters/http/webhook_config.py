@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, get_args
 
 from portico.adapters.http.authentication import Authenticate, Authenticator
+from portico.adapters.http.compression import CONTENT_ENCODINGS
 from portico.adapters.http.sources.source_config import WebhookSource
 from portico.exceptions import ConfigurationError
 from portico.runtime.guarded_rate_limiter import OnLimiterError
@@ -19,7 +20,7 @@ _POSITIVE = (
     "max_concurrency",
     "enqueue_timeout_seconds",
 )
-_LISTS = ("allowed_job_types", "allowed_hosts", "allowed_origins", "trusted_proxies")
+_LISTS = ("allowed_job_types", "allowed_hosts", "allowed_origins", "trusted_proxies", "accept_content_encodings")
 
 Idempotency = Literal["optional", "required", "off"]
 DeliveryLogging = Literal["metadata", "full", "off"]
@@ -42,6 +43,8 @@ class WebhookConfig:
         trusted_proxies: addresses and networks whose X-Forwarded-For is believed.
         ipv6_prefix: so many bits of an IPv6 address are one client.
         max_body_bytes: larger bodies are answered with 413.
+        accept_content_encodings: how bodies may be compressed, ``"gzip"`` or ``"deflate"``; `max_body_bytes` holds
+            before and after.
         body_timeout_seconds: bodies that take longer are answered with 408.
         max_header_bytes: larger heads of requests are answered with 431, and so are those with more than `max_headers`.
         max_concurrency: so many requests are read and answered at once; more are answered with 503.
@@ -67,6 +70,7 @@ class WebhookConfig:
     trusted_proxies: Collection[str] = ()
     ipv6_prefix: int = 64
     max_body_bytes: int = 1_048_576
+    accept_content_encodings: Collection[str] = ()
     body_timeout_seconds: float = 10.0
     max_header_bytes: int = 16_384
     max_headers: int = 100
@@ -82,9 +86,7 @@ class WebhookConfig:
             raise ConfigurationError(
                 f"prefix must be a path such as '/webhooks', without a slash at its end, not {self.prefix!r}"
             )
-        for name in _LISTS:
-            if isinstance(value := getattr(self, name), str):
-                raise ConfigurationError(f"{name} must be a list of texts, not {value!r}")
+        self._require_lists()
         for name in _POSITIVE:
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be more than 0, not {getattr(self, name)!r}")
@@ -94,6 +96,14 @@ class WebhookConfig:
         self._require_different_sources()
         if not (self.auth is None or isinstance(self.auth, Authenticator) or callable(self.auth)):
             raise ConfigurationError("auth must be Bearer, APIKey, Basic, StandardWebhooks or a function")
+
+    def _require_lists(self) -> None:
+        for name in _LISTS:
+            if isinstance(value := getattr(self, name), str):
+                raise ConfigurationError(f"{name} must be a list of texts, not {value!r}")
+        if unknown := sorted(set(self.accept_content_encodings) - CONTENT_ENCODINGS):
+            choices = ", ".join(sorted(CONTENT_ENCODINGS))
+            raise ConfigurationError(f"accept_content_encodings must be of {choices}, not {unknown[0]!r}")
 
     def _require_choices(self) -> None:
         choices = {"idempotency": Idempotency, "rate_limit_on_error": OnLimiterError, "delivery_log": DeliveryLogging}

@@ -20,7 +20,7 @@ from portico.adapters.http.direct_route import DirectRoute
 from portico.adapters.http.gate import Gate, limiter_unavailable
 from portico.adapters.http.head import RequestIds
 from portico.adapters.http.idempotency import Replays, require_same
-from portico.adapters.http.job_request import Call, WebhookJobRequest, decode_body, job_request
+from portico.adapters.http.job_request import Call, WebhookJobRequest, job_request
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.reading import JobRequestReader
 from portico.adapters.http.source_receiving import SourceReceivingTrigger
@@ -266,8 +266,9 @@ class WebhookTrigger(SourceReceivingTrigger):
         if is_of_a_source(event):
             return await self._replay_delivery(source_of(event) or "", call)
         try:
-            request = job_request(await decode_body(event.body or b""), call)
-        except ValidationError as error:
+            value = await self._reader.value_of(event.body or b"", event.headers.get("content-encoding"))
+            request = job_request(value, call)
+        except (HTTPException, ValidationError) as error:
             raise await self._told(refusal(error), error, None, call) from error
         return [await self._create_job_endpoint(request)]
 

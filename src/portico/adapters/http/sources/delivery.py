@@ -28,7 +28,7 @@ class Delivery:
     data: Any = field(repr=False)
     """The decoded body, or one of the events in it where the provider sends several at once."""
     body: bytes = field(repr=False)
-    """As it was sent."""
+    """As it was sent, or was before it was compressed."""
     fields: HeaderFields = field(repr=False)
 
     @cached_property

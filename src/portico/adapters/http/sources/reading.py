@@ -1,14 +1,15 @@
 """From an HTTP call to authentic deliveries and the jobs they ask for."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
 
 from portico.adapters.http.body import read_body
+from portico.adapters.http.compression import decompressed
 from portico.adapters.http.sources.cloud_events import read_cloud_events
 from portico.adapters.http.sources.content import MediaType, read_content
 from portico.adapters.http.sources.delivery import Delivery, Received
@@ -38,14 +39,23 @@ class SourceReader:
         source: who sends.
         max_body_bytes: the limit where neither the source nor its provider has one.
         body_timeout_seconds: how long a body may take.
+        encodings: how bodies may be compressed.
 
     """
 
-    def __init__(self, source: WebhookSource, *, max_body_bytes: int, body_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        source: WebhookSource,
+        *,
+        max_body_bytes: int,
+        body_timeout_seconds: float,
+        encodings: Collection[str] = (),
+    ) -> None:
         self.source = source
         self._provider = source.described_provider
         self._max_body_bytes = source.max_body_bytes or self._provider.max_body_bytes or max_body_bytes
         self._body_timeout_seconds = body_timeout_seconds
+        self._encodings = encodings
 
     @property
     def patience_seconds(self) -> float:
@@ -59,7 +69,12 @@ class SourceReader:
             Refusal: they are too many, too slow or compressed.
 
         """
-        return await read_body(request, max_bytes=self._max_body_bytes, timeout_seconds=self._body_timeout_seconds)
+        return await read_body(
+            request,
+            max_bytes=self._max_body_bytes,
+            timeout_seconds=self._body_timeout_seconds,
+            encodings=self._encodings,
+        )
 
     async def verified(self, request: Request, headers: HeaderFields, body: bytes, now: datetime) -> Key:
         """Return the key that signed the request.
@@ -86,28 +101,15 @@ class SourceReader:
 
         Raises:
             ValidationError: the body is not what this provider sends.
-            Refusal: its media type is not.
+            Refusal: its media type is not, or it was too large before it was compressed.
             SignatureError: a header field that identifies it is there twice or malformed.
 
         """
+        body = await decompressed(body, headers.first("content-encoding"), max_bytes=self._max_body_bytes)
         data = await self._data(headers, body, MediaType.of(headers.first("content-type")))
         handshake = self._provider.handshake
         if key is not None and handshake is not None and (answer := handshake(data, key)) is not None:
             return answer
-        return self._all_mapped(headers, body, data)
-
-    async def again(self, headers: HeaderFields, body: bytes) -> Sequence[Mapped]:
-        """Return what was delivered with these bytes, without an identity, so that it makes new jobs.
-
-        Raises:
-            ValidationError: the body is not what this provider sends.
-            Refusal: its media type is not.
-
-        """
-        data = await self._data(headers, body, MediaType.of(headers.one("content-type")))
-        return [replace(mapped, identity=None) for mapped in self._all_mapped(headers, body, data)]
-
-    def _all_mapped(self, headers: HeaderFields, body: bytes, data: Any) -> list[Mapped]:
         return [
             self._mapped(Received(headers=headers, body=body, data=item, place=place))
             for place, item in self._items(data)
