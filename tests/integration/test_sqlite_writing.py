@@ -120,6 +120,27 @@ async def test_calls_that_come_together_share_a_transaction_and_its_statements(
     assert len(statements) < count
 
 
+async def test_many_callers_who_come_one_by_one_share_a_transaction(queue: DatabaseJobQueueAdapter) -> None:
+    async def come(ticks: int) -> None:
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        await queue.enqueue(job(n=ticks))
+
+    statements: list[str] = []
+    await queue.store.write(lambda connection: connection.set_trace_callback(statements.append))
+    await asyncio.gather(come(0), come(0))
+    statements.clear()
+    await asyncio.gather(*(come(ticks) for ticks in range(10)))
+    assert statements.count("BEGIN IMMEDIATE") == 1
+    # whoever comes alone waits for nobody
+    await queue.enqueue(job(n=11))
+    alone = asyncio.create_task(queue.enqueue(job(n=12)), name="alone")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert alone.done()
+    await queue.store.write(lambda connection: connection.set_trace_callback(None))
+
+
 async def test_an_error_is_its_callers_alone(queue: DatabaseJobQueueAdapter) -> None:
     def fail(connection: sqlite3.Connection) -> None:
         raise LookupError("one of many")

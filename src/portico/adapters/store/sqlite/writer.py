@@ -1,5 +1,6 @@
 """Writing: something small at once where nobody else writes, everything else in a thread, in groups."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,15 @@ from portico.adapters.store.sqlite.write_connection import WriteConnection
 
 _MOST_ROWS_AT_ONCE = 100
 """What the event loop does itself: one or two milliseconds' work."""
+_MOST_GATHERED = 64
+"""Beyond this a larger transaction is hardly cheaper."""
 
 
 class Writer(ConnectionThread):
     """What is submitted in one tick of the event loop becomes one transaction.
+
+    After a transaction of several the next one also waits for what the next ticks bring, until one brings nothing:
+    where many callers come one by one, a commit for each few of them would take most of the time.
 
     The loop commits it itself when it is small and nothing has to be waited for: that is twice as fast for a lone
     caller, as two threads are not needed to hand a job over. Otherwise the thread does, with whatever has gathered.
@@ -29,6 +35,7 @@ class Writer(ConnectionThread):
         self._connection = WriteConnection(path, durability, lock)
         self._rows_at_once = _MOST_ROWS_AT_ONCE if durability == "process" else 0
         self._gathered: list[Request] = []
+        self._has_company = False
 
     @override
     async def stop(self) -> None:
@@ -43,10 +50,18 @@ class Writer(ConnectionThread):
     def _accept(self, request: Request) -> None:
         self._gathered.append(request)
         if len(self._gathered) == 1:
-            request.future.get_loop().call_soon(self._send)
+            request.future.get_loop().call_soon(self._send_when_quiet, 1)
+
+    def _send_when_quiet(self, seen: int) -> None:
+        count = len(self._gathered)
+        if self._has_company and seen < count < _MOST_GATHERED:
+            asyncio.get_running_loop().call_soon(self._send_when_quiet, count)
+        else:
+            self._send()
 
     def _send(self) -> None:
         batch, self._gathered = self._gathered, []
+        self._has_company = len(batch) > 1
         if batch and not self._commit_at_once(batch):
             self._hand_over(batch)
 
