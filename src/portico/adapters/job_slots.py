@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from portico.exceptions import ConfigurationError
 from portico.ports.job import Job
 from portico.ports.job_limits import ConcurrencyLimit, JobLimit
 
@@ -37,6 +38,34 @@ class SlotRules:
         """Return the slots that must all be free for the job to run; none for one without limits."""
         applying = (limit for limit in self._limits if _is_about(limit, job))
         return tuple(slot for limit in applying if (slot := _slot(limit, job.payload)) is not None)
+
+
+def checked_limits(limits: Sequence[JobLimit]) -> tuple[JobLimit, ...]:
+    """Return the limits of a configuration.
+
+    Raises:
+        ConfigurationError: something else is among them, or two count the same jobs.
+
+    """
+    if isinstance(limits, JobLimit):
+        raise ConfigurationError("limits must be a list of limits, not one")
+    scopes: set[JobLimit] = set()
+    for limit in limits:
+        if not isinstance(limit, JobLimit):
+            raise ConfigurationError(
+                f"limits must be ConcurrencyLimit and RateLimit objects, not {type(limit).__name__}"
+            )
+        scope = _with_any_size(limit)
+        if scope in scopes:
+            raise ConfigurationError(f"two limits count the same jobs; keep one: {limit}")
+        scopes.add(scope)
+    return tuple(limits)
+
+
+def _with_any_size(limit: JobLimit) -> JobLimit:
+    if isinstance(limit, ConcurrencyLimit):
+        return replace(limit, max_running=1)
+    return replace(limit, max_started=1)
 
 
 def _is_about(limit: JobLimit, job: Job) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from portico.adapters.job_slots import checked_limits
 from portico.exceptions import ConfigurationError, ConflictError, ResourceNotFoundError, ValidationError
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_limits import JobLimit
@@ -102,7 +103,7 @@ class KeepingRules:
     max_crashes: int = 5
     max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
     retention: Retention = DEFAULT_RETENTION
-    limits: tuple[JobLimit, ...] = ()
+    limits: Sequence[JobLimit] = ()
     """How many jobs may run or start, among all who use the store; `job_slots.SlotRules` reads them."""
 
     def __post_init__(self) -> None:
@@ -112,11 +113,7 @@ class KeepingRules:
                 raise ConfigurationError(f"{name} must be positive, not {value!r}")
         if not isinstance(self.retention, Retention):
             raise ConfigurationError(f"retention must be a Retention, not {type(self.retention).__name__}")
-        for limit in self.limits:
-            if not isinstance(limit, JobLimit):
-                raise ConfigurationError(
-                    f"limits must be ConcurrencyLimit and RateLimit objects, not {type(limit).__name__}"
-                )
+        object.__setattr__(self, "limits", checked_limits(self.limits))
 
 
 class JobStore(ABC):
@@ -236,7 +233,7 @@ def with_fields(job: Job, **changes: Any) -> Job:
 
 
 def key_of(job: Job, name: str) -> str | None:
-    """Return the job's `idempotency_key` or `unique_key`; an empty one is none.
+    """Return the job's `idempotency_key`, `unique_key` or `partition_key`; an empty one is none.
 
     Raises:
         ValidationError: it is not text.

@@ -1,5 +1,7 @@
 """A queue in a database, chosen by the scheme of its URL."""
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
@@ -21,6 +23,7 @@ from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
 from portico.ports.job import Job
 from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
+from portico.ports.job_limits import JobLimit
 from portico.ports.job_queue import QueueCapability
 from portico.ports.rate_limiter import RateLimiter
 from portico.ports.retention import DEFAULT_RETENTION, Retention
@@ -45,6 +48,7 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
         max_crashes: how many crashed runs of one job are forgiven.
         max_payload_bytes: how long a payload may be as JSON.
         retention: how long finished jobs are kept; workers forget them by the minute.
+        limits: how many jobs may run at once or start in a while, among all who use the store; the same everywhere.
         clock: the store's clock.
         schema: on PostgreSQL, where the tables are.
         listen_url: on PostgreSQL behind a pooler, the server's own URL.
@@ -63,6 +67,7 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
         max_crashes: int = DEFAULT_MAX_CRASHES,
         max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
         retention: Retention = DEFAULT_RETENTION,
+        limits: Sequence[JobLimit] = (),
         clock: Clock | None = None,
         schema: str = "portico",
         listen_url: str | None = None,
@@ -75,6 +80,7 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
             max_crashes=max_crashes,
             max_payload_bytes=max_payload_bytes,
             retention=retention,
+            limits=limits,
         )
         self._store: SqliteStore | PostgresStore
         if url.partition("://")[0] in POSTGRESQL_SCHEMES:

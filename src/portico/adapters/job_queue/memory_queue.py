@@ -1,5 +1,7 @@
 """A queue in the memory of this process: for tests, and for jobs that may be lost with it."""
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
@@ -7,6 +9,7 @@ from portico.adapters.store.memory.jobs import MemoryJobs
 from portico.adapters.stored_queue import STORE_CAPABILITIES, StoredJobQueue
 from portico.ports.clock import Clock
 from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
+from portico.ports.job_limits import JobLimit
 from portico.ports.job_queue import QueueCapability
 from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.runtime.clock import SystemClock
@@ -22,10 +25,11 @@ class MemoryJobQueueAdapter(StoredJobQueue):
         max_crashes: how many crashed runs of one job are forgiven.
         max_payload_bytes: how long a payload may be as JSON.
         retention: how long finished jobs are kept; workers forget them by the minute.
+        limits: how many jobs may run at once or start in a while, among all who use the store; the same everywhere.
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, each with a default
         self,
         *,
         lease_seconds: float = 60,
@@ -34,6 +38,7 @@ class MemoryJobQueueAdapter(StoredJobQueue):
         max_crashes: int = DEFAULT_MAX_CRASHES,
         max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
         retention: Retention = DEFAULT_RETENTION,
+        limits: Sequence[JobLimit] = (),
     ) -> None:
         rules = KeepingRules(
             lease_seconds=lease_seconds,
@@ -41,6 +46,7 @@ class MemoryJobQueueAdapter(StoredJobQueue):
             max_crashes=max_crashes,
             max_payload_bytes=max_payload_bytes,
             retention=retention,
+            limits=limits,
         )
         store_clock = clock or SystemClock()
         super().__init__(MemoryJobs(rules, store_clock), rules, store_clock)

@@ -1,5 +1,7 @@
 """A queue on a Redis or Valkey server."""
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
@@ -12,6 +14,7 @@ from portico.adapters.stored_queue import STORE_CAPABILITIES, StoredJobQueue
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
 from portico.ports.job_lifecycle import DEFAULT_MAX_CRASHES
+from portico.ports.job_limits import JobLimit
 from portico.ports.job_queue import QueueCapability
 from portico.ports.rate_limiter import RateLimiter
 from portico.ports.retention import DEFAULT_RETENTION, Retention
@@ -36,6 +39,7 @@ class RedisJobQueueAdapter(StoredJobQueue):
         clock: the store's clock, for tests; by default the server's own.
         max_payload_bytes: how long a payload may be as JSON.
         retention: how long finished jobs are kept; workers forget them by the minute.
+        limits: how many jobs may run at once or start in a while, among all who use the store; the same everywhere.
 
     """
 
@@ -52,6 +56,7 @@ class RedisJobQueueAdapter(StoredJobQueue):
         clock: Clock | None = None,
         max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
         retention: Retention = DEFAULT_RETENTION,
+        limits: Sequence[JobLimit] = (),
     ) -> None:
         rules = KeepingRules(
             lease_seconds=lease_seconds,
@@ -59,6 +64,7 @@ class RedisJobQueueAdapter(StoredJobQueue):
             max_crashes=max_crashes,
             max_payload_bytes=max_payload_bytes,
             retention=retention,
+            limits=limits,
         )
         self._store = RedisStore(
             url, prefix=prefix, durability=durability, require_durable=require_durable, clock=clock
