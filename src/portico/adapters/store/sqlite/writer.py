@@ -50,7 +50,7 @@ class Writer(ConnectionThread):
     def _accept(self, request: Request) -> None:
         self._gathered.append(request)
         if len(self._gathered) == 1:
-            request.future.get_loop().call_soon(self._send_when_quiet, 1)
+            request.future.get_loop().call_soon(self._send_when_quiet, 0)
 
     def _send_when_quiet(self, seen: int) -> None:
         count = len(self._gathered)
