@@ -132,12 +132,6 @@ async def test_many_callers_who_come_one_by_one_share_a_transaction(queue: Datab
     statements.clear()
     await asyncio.gather(*(come(ticks) for ticks in range(10)))
     assert statements.count("BEGIN IMMEDIATE") == 1
-    # whoever comes alone waits for nobody
-    await queue.enqueue(job(n=11))
-    alone = asyncio.create_task(queue.enqueue(job(n=12)), name="alone")
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert alone.done()
     await queue.store.write(lambda connection: connection.set_trace_callback(None))
 
 
