@@ -14,6 +14,9 @@ _SHARED_PROCESSORS: tuple[Any, ...] = (
 )
 
 _QUIET = structlog.make_filtering_bound_logger(logging.WARNING)
+_LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
+# of the classes that say at once, without a logger, what they leave out
+_LOWEST = {structlog.make_filtering_bound_logger(level): level for level in _LEVELS.values()}
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -36,8 +39,18 @@ class _LibraryLogger:
         logger: FilteringBoundLogger = structlog.wrap_logger(None, wrapper_class=wrapper, logger_name=self._name)
         return logger.bind(**fields)
 
+    def is_enabled_for(self, level: int) -> bool:
+        wrapper = structlog.get_config()["wrapper_class"] if structlog.is_configured() else _QUIET
+        return level >= _LOWEST.get(wrapper, logging.NOTSET)
+
     def __getattr__(self, method: str) -> object:
-        return getattr(self.bind(), method)
+        # binding a logger takes ten times as long as finding out that it would write nothing
+        is_silent = not self.is_enabled_for(_LEVELS.get(method, logging.CRITICAL))
+        return _write_nothing if is_silent else getattr(self.bind(), method)
+
+
+def _write_nothing(_event: str, *_values: object, **_fields: object) -> None:
+    pass
 
 
 def is_enabled(logger: object, level: int) -> bool:

@@ -2,13 +2,14 @@
 
 import io
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from typing_extensions import override
 
-from portico.utils.logging import configure_logging, get_logger
+from portico.utils.logging import configure_logging, get_logger, is_enabled
 
 
 class Terminal(io.StringIO):
@@ -63,6 +64,26 @@ def test_what_is_below_the_level_is_not_written() -> None:
     configure_logging("warning", stream=stream)
     get_logger("portico.x").info("job_completed")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR])
+def test_a_logger_knows_what_would_be_written(level: int) -> None:
+    stream = io.StringIO()
+    configure_logging(logging.getLevelName(level), stream=stream)
+    logger = get_logger("portico.x")
+    for each in ("debug", "info", "warning", "error"):
+        stream.truncate(0)
+        getattr(logger, each)("job_%s", "completed")
+        assert is_enabled(logger, logging.getLevelName(each.upper())) is ("job_completed" in stream.getvalue())
+
+
+def test_a_logger_of_another_kind_is_asked_itself() -> None:
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+    structlog.configure(wrapper_class=structlog.BoundLogger, processors=[structlog.processors.JSONRenderer()])
+    assert is_enabled(get_logger("portico.x"), logging.DEBUG)
+    get_logger("portico.x").debug("job_created")
+    assert "job_created" in stream.getvalue()
 
 
 def test_a_traceback_shows_no_local_variables() -> None:

@@ -122,8 +122,8 @@ class Acknowledgements:
         task.add_done_callback(self._stragglers.discard)
 
     def _note_heard(self, batch: Sequence[JobRun], heard: Sequence[bool], failures: int) -> None:
+        is_told = is_enabled(logger, logging.INFO)
         log = logger.bind()
-        is_told = is_enabled(log, logging.INFO)
         for run, is_heard in zip(batch, heard, strict=True):
             run.is_answered = True
             if not is_heard:

@@ -171,8 +171,8 @@ class JobService(BatchJobCreator):
         return self._factory.build(request, self._registry.max_retries(request.job_type))
 
     async def _tell(self, jobs: Sequence[Job]) -> None:
-        log = logger.bind()
-        if is_enabled(log, logging.DEBUG):
+        if is_enabled(logger, logging.DEBUG):
+            log = logger.bind()
             for job in jobs:
                 log.debug(
                     "job_created",

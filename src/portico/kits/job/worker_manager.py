@@ -222,7 +222,7 @@ class WorkerManager(Service):
         return True
 
     def _begin(self, jobs: Sequence[Job]) -> None:
-        self._execution.is_tracing = is_enabled(logger.bind(), logging.DEBUG)
+        self._execution.is_tracing = is_enabled(logger, logging.DEBUG)
         now = self._clock.monotonic()
         runs = [JobRun(job, self._handlers.get(job.job_type), self._time_limits.get(job.job_type), now) for job in jobs]
         for run in runs:
