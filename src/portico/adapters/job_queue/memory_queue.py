@@ -54,4 +54,4 @@ class MemoryJobQueueAdapter(StoredJobQueue):
     @property
     @override
     def capabilities(self) -> frozenset[QueueCapability]:
-        return STORE_CAPABILITIES | {QueueCapability.ABORT}
+        return STORE_CAPABILITIES | {QueueCapability.ABORT, QueueCapability.LIMITS, QueueCapability.PARTITIONS}

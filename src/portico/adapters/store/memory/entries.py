@@ -4,9 +4,13 @@ import heapq
 from datetime import datetime
 from typing import Any
 
+from portico.adapters.job_slots import Slot
 from portico.adapters.job_store import job_from, key_of
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
+
+Turn = tuple[int, int, int, int]
+"""Priority (the highest first), rank among the partitions, order of creation, and place: the smallest goes first."""
 
 
 class Entry:
@@ -16,8 +20,8 @@ class Entry:
     """
 
     __slots__ = (
-        "_metadata", "_payload", "_result", "idempotency_key", "is_to_abort", "job", "lease_expires_at", "place",
-        "run_at", "seq", "token", "unique_key",
+        "_metadata", "_payload", "_result", "idempotency_key", "is_to_abort", "job", "lease_expires_at",
+        "partition_key", "place", "rank", "run_at", "seq", "slots", "token", "unique_key",
     )  # fmt: skip
 
     def __init__(self, job: Job, seq: int, run_at: datetime) -> None:
@@ -25,6 +29,11 @@ class Entry:
         self.run_at = run_at
         self.idempotency_key = key_of(job, "idempotency_key")
         self.unique_key = key_of(job, "unique_key")
+        self.partition_key = key_of(job, "partition_key")
+        self.rank = 0
+        """Whose turn it is among the partitions: see `Turns`."""
+        self.slots: tuple[Slot, ...] | None = None
+        """What it needs to run; None until a limit is looked at."""
         self.place = 0
         """Grows whenever the job moves; what a heap holds under an older place is void."""
         self.token: int | None = None
@@ -35,6 +44,11 @@ class Entry:
         self._metadata = encode(job.metadata, "metadata")
         self._result: str | None = None
         self.job = job_from({**job.__dict__, "payload": {}, "metadata": {}, "result": None})
+
+    @property
+    def turn(self) -> Turn:
+        """Where it stands in its line."""
+        return (-self.job.priority, self.rank, self.seq, self.place)
 
     def keep_result(self, result: str | None) -> None:
         """Keep the text of what the handler returned."""
@@ -62,30 +76,68 @@ class WaitingLine:
     """The waiting jobs of one queue: those that are ready in their order, the others by time."""
 
     def __init__(self) -> None:
-        self._ready: list[tuple[int, int, int, Entry]] = []
-        self._later: list[tuple[datetime, int, int, Entry]] = []
+        self._ready: list[tuple[Turn, Entry]] = []
+        self._later: list[tuple[datetime, Turn, Entry]] = []
 
     def add(self, entry: Entry, now: datetime) -> None:
-        """Put the job in line; `entry.place` must be new."""
+        """Put the job in line; `entry.place` must be new, or have left the line."""
         if entry.run_at > now:
-            heapq.heappush(self._later, (entry.run_at, entry.seq, entry.place, entry))
+            heapq.heappush(self._later, (entry.run_at, entry.turn, entry))
             return
-        heapq.heappush(self._ready, (-entry.job.priority, entry.seq, entry.place, entry))
+        heapq.heappush(self._ready, (entry.turn, entry))
 
     def take(self, now: datetime) -> Entry | None:
         """Take the job whose turn it is, if one is ready."""
         while self._later and self._later[0][0] <= now:
-            _, seq, place, entry = heapq.heappop(self._later)
-            if entry.place == place:
-                heapq.heappush(self._ready, (-entry.job.priority, seq, place, entry))
+            _, turn, entry = heapq.heappop(self._later)
+            if entry.turn == turn:
+                heapq.heappush(self._ready, (turn, entry))
         while self._ready:
-            _, _, place, entry = heapq.heappop(self._ready)
-            if entry.place == place:
+            turn, entry = heapq.heappop(self._ready)
+            if entry.turn == turn:
                 return entry
         return None
 
     def due_at(self) -> datetime | None:
         """Return when the next job gets ready by time alone."""
-        while self._later and self._later[0][3].place != self._later[0][2]:
+        while self._later and self._later[0][2].turn != self._later[0][1]:
             heapq.heappop(self._later)
         return self._later[0][0] if self._later else None
+
+
+class Turns:
+    """The turns of the partitions of one queue, within each priority.
+
+    A partition's next job is ranked one behind its last, and no newcomer before the rank that has been reached: who
+    brings a thousand jobs and who brings three come to be claimed in turn.
+    """
+
+    def __init__(self) -> None:
+        self._reached: dict[int, int] = {}
+        # by priority and partition: how many wait, and the last one's rank
+        self._waiting: dict[tuple[int, str | None], tuple[int, int]] = {}
+
+    def rank_of(self, newcomer: Entry) -> int:
+        """Return the rank of a job that has not waited before."""
+        _, last = self._waiting.get((newcomer.job.priority, newcomer.partition_key), (0, -1))
+        return max(last + 1, self._reached.get(newcomer.job.priority, 0))
+
+    def waits(self, entry: Entry) -> None:
+        """The job is one of those that wait."""
+        partition = entry.job.priority, entry.partition_key
+        count, last = self._waiting.get(partition, (0, 0))
+        self._waiting[partition] = count + 1, max(last, entry.rank)
+
+    def runs(self, entry: Entry) -> None:
+        """It is the job's turn."""
+        self.leaves(entry)
+        self._reached[entry.job.priority] = max(self._reached.get(entry.job.priority, 0), entry.rank)
+
+    def leaves(self, entry: Entry) -> None:
+        """The job waits no more."""
+        partition = entry.job.priority, entry.partition_key
+        count, last = self._waiting[partition]
+        if count == 1:
+            del self._waiting[partition]
+        else:
+            self._waiting[partition] = count - 1, last

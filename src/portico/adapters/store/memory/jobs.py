@@ -21,8 +21,9 @@ from portico.adapters.job_store import (
     with_fields,
 )
 from portico.adapters.ready_signals import ReadySignals
-from portico.adapters.store.memory.entries import Entry, WaitingLine
+from portico.adapters.store.memory.entries import Entry, Turns, WaitingLine
 from portico.adapters.store.memory.keys import HeldKeys
+from portico.adapters.store.memory.slots import SlotBook
 from portico.ports import job_lifecycle
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
@@ -41,6 +42,8 @@ class MemoryJobs(JobStore):
         self._signals = ReadySignals(clock)
         self._entries: dict[UUID, Entry] = {}
         self._lines: dict[str, WaitingLine] = {}
+        self._turns: defaultdict[str, Turns] = defaultdict(Turns)
+        self._slots = SlotBook(rules.limits)
         self._keys = HeldKeys(rules.idempotency_seconds)
         self._running: dict[UUID, Entry] = {}
         self._next_lease_end = _NEVER
@@ -75,16 +78,14 @@ class MemoryJobs(JobStore):
         before = self._signals.before_claim(queue_name)
         now = self._clock.now()
         self._expire(now)
-        claims: list[Claim] = []
         if queue_name in self._paused:
             self._signals.emptied(queue_name, before, None)
-            return claims
-        line = self._line(queue_name)
+            return []
         lease_end = self._lease_end(now)
-        while len(claims) < limit and (entry := line.take(now)) is not None:
-            claims.append(self._claim(entry, now, lease_end))
+        runnable = itertools.islice(self._runnable(queue_name, limit, now), limit)
+        claims = [self._claim(entry, now, lease_end) for entry in runnable]
         if len(claims) < limit:
-            self._signals.emptied(queue_name, before, self._next_due(line))
+            self._signals.emptied(queue_name, before, self._next_due(queue_name))
         return claims
 
     @override
@@ -128,6 +129,7 @@ class MemoryJobs(JobStore):
     async def recover(self) -> int:
         now = self._clock.now()
         self._keys.forget_expired(now)
+        self._slots.forget_idle(now)
         return self._expire(now)
 
     @override
@@ -163,6 +165,7 @@ class MemoryJobs(JobStore):
         entry = self._entries.get(job_id)
         if entry is None or not entry.job.status.is_waiting:
             return False
+        self._turns[entry.job.queue_name].leaves(entry)
         self._finish(entry, job_lifecycle.cancelled(entry.job, self._clock.now()))
         return True
 
@@ -230,11 +233,27 @@ class MemoryJobs(JobStore):
             return duplicate()
         self._entries[newcomer.job.id] = newcomer
         self._keys.hold(newcomer)
+        turns = self._turns[newcomer.job.queue_name]
+        newcomer.rank = turns.rank_of(newcomer)
+        turns.waits(newcomer)
         self._line(newcomer.job.queue_name).add(newcomer, now)
         return newcomer.view()
 
+    def _runnable(self, queue_name: str, wanted: int, now: datetime) -> Iterator[Entry]:
+        line = self._line(queue_name)
+        is_limited = self._slots.concern(queue_name)
+        for parked in self._slots.unpark(queue_name, wanted, now) if is_limited else ():
+            line.add(parked, now)
+        while (entry := line.take(now)) is not None:
+            if not is_limited or self._slots.admit(entry, now):
+                yield entry
+                continue
+            for parked in self._slots.unpark_beside(entry, now):
+                line.add(parked, now)
+
     def _claim(self, entry: Entry, now: datetime, lease_end: datetime) -> Claim:
         job = entry.begin(now)
+        self._turns[job.queue_name].runs(entry)
         entry.place += 1
         entry.token = next(self._tokens)
         entry.lease_expires_at = lease_end
@@ -262,8 +281,12 @@ class MemoryJobs(JobStore):
         self._ended[job.status][job.id] = entry
         entry.token = None
         entry.is_to_abort = False
-        self._running.pop(job.id, None)
+        self._end_run(entry)
         self._keys.free_unique(entry)
+
+    def _end_run(self, entry: Entry) -> None:
+        if self._running.pop(entry.job.id, None) is not None:
+            self._signals.ring(self._slots.give_back(entry, self._clock.now()))
 
     def _ended_before(self, status: JobStatus, moment: datetime) -> Iterator[Entry]:
         for entry in itertools.islice(self._ended[status].values(), _LARGEST_PRUNING):
@@ -274,6 +297,8 @@ class MemoryJobs(JobStore):
 
     def _forget(self, entry: Entry, now: datetime) -> None:
         del self._entries[entry.job.id]
+        if entry.job.status.is_waiting:
+            self._turns[entry.job.queue_name].leaves(entry)
         self._ended[entry.job.status].pop(entry.job.id, None)
         entry.place += 1
         self._keys.outlive(entry, now)
@@ -289,7 +314,8 @@ class MemoryJobs(JobStore):
         entry.place += 1
         entry.token = None
         entry.run_at = run_at
-        self._running.pop(job.id, None)
+        self._end_run(entry)
+        self._turns[job.queue_name].waits(entry)
         self._line(job.queue_name).add(entry, self._clock.now())
         self._signals.ring([job.queue_name])
 
@@ -304,8 +330,9 @@ class MemoryJobs(JobStore):
         self._next_lease_end = min((e.lease_expires_at for e in self._running.values()), default=_NEVER)
         return len(expired)
 
-    def _next_due(self, line: WaitingLine) -> datetime | None:
-        due_at = min(line.due_at() or _NEVER, self._next_lease_end)
+    def _next_due(self, queue_name: str) -> datetime | None:
+        in_line, parked = self._line(queue_name).due_at(), self._slots.due_at(queue_name)
+        due_at = min(in_line or _NEVER, parked or _NEVER, self._next_lease_end)
         return None if due_at == _NEVER else due_at
 
     def _lease_end(self, now: datetime) -> datetime:

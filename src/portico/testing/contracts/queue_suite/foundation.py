@@ -4,7 +4,8 @@ import asyncio
 import inspect
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -13,11 +14,15 @@ import pytest_asyncio
 
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus
+from portico.ports.job_limits import JobLimit
 from portico.ports.job_queue import JobQueueAdapter, QueueCapability
 from portico.runtime.clock import SystemClock
 from portico.testing.clock import FakeClock
 
 QUEUE = "contract"
+
+OpenLimited = Callable[..., Awaitable[JobQueueAdapter]]
+"""Opens a queue with the limits that it is called with."""
 
 
 class QueueSuite(ABC):
@@ -38,6 +43,13 @@ class QueueSuite(ABC):
         """Return another adapter on the store of the last `make_queue`; for adapters that are SHARED."""
         pytest.skip("make_second_queue is not given")
 
+    def make_limited_queue(self, limits: Sequence[JobLimit]) -> Any:  # noqa: ARG002 - the parameter is for overrides
+        """Return a new adapter with these limits (or a coroutine of one); for adapters that are capable of LIMITS.
+
+        Where they are SHARED, all that are made in one test are on one store, and so is that of `make_second_queue`.
+        """
+        pytest.skip("make_limited_queue is not given")
+
     @pytest_asyncio.fixture
     async def queue(self) -> AsyncIterator[JobQueueAdapter]:
         """Yield an initialised queue; it is closed afterwards."""
@@ -54,6 +66,20 @@ class QueueSuite(ABC):
         await second.initialize()
         yield second
         await second.close()
+
+    @pytest_asyncio.fixture
+    async def limited(self) -> AsyncIterator[OpenLimited]:
+        """Yield a function that opens a queue with limits; it is closed afterwards."""
+        async with AsyncExitStack() as stack:
+
+            async def open_limited(*limits: JobLimit) -> JobQueueAdapter:
+                queue: JobQueueAdapter = await _now(self.make_limited_queue(limits))
+                require(queue, QueueCapability.LIMITS)
+                await queue.initialize()
+                stack.push_async_callback(queue.close)
+                return queue
+
+            yield open_limited
 
     async def pass_time(self, seconds: float) -> None:
         """Let the queue's time pass."""
