@@ -8,10 +8,12 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from typing_extensions import override
 
+from portico.adapters.http.described_security import DescribedSecurity, header_scheme, http_scheme
 from portico.adapters.http.problems import Refusal
 from portico.adapters.webhook_signature.schemes import STANDARD_WEBHOOKS
 from portico.adapters.webhook_signature.secrets import (
@@ -35,6 +37,8 @@ class Authenticator(ABC):
 
     challenge: str
     """What a 401 says in WWW-Authenticate."""
+    scheme: DescribedSecurity
+    """What OpenAPI says."""
 
     @abstractmethod
     async def identify(self, request: Request, now: datetime) -> str | None:
@@ -49,6 +53,7 @@ class Bearer(Authenticator):
     """``Authorization: Bearer <token>``."""
 
     challenge = 'Bearer realm="webhooks"'
+    scheme = http_scheme("bearer")
 
     def __init__(self, tokens: Secrets) -> None:
         self._tokens = _Known("tokens", tokens)
@@ -67,6 +72,7 @@ class APIKey(Authenticator):
     def __init__(self, keys: Secrets, *, header: str = "X-API-Key") -> None:
         self._keys = _Known("keys", keys)
         self.header = header
+        self.scheme = header_scheme(f"apiKey-{header}", header)
 
     @override
     async def identify(self, request: Request, now: datetime) -> str | None:
@@ -78,6 +84,7 @@ class Basic(Authenticator):
     """``Authorization: Basic``, from user name to password; a password's digest is kept, so let it be a long one."""
 
     challenge = 'Basic realm="webhooks", charset="UTF-8"'
+    scheme = http_scheme("basic")
 
     def __init__(self, users: Mapping[str, str]) -> None:
         if any(":" in user for user in users):
@@ -107,6 +114,7 @@ class StandardWebhooks(Authenticator):
     """
 
     challenge = 'Signature realm="webhooks"'
+    scheme = header_scheme("webhookSignature", STANDARD_WEBHOOKS.signature_header)
 
     def __init__(self, secrets: Sequence[SecretSource], *, name: str = "signed") -> None:
         if isinstance(secrets, str):
@@ -163,6 +171,11 @@ async def authenticate(auth: Authenticate, request: Request, now: datetime) -> s
         challenge = auth.challenge if isinstance(auth, Authenticator) else 'Bearer realm="webhooks"'
         raise Refusal(401, "Unauthorized", code="unauthorized", headers={"WWW-Authenticate": challenge})
     return str(principal)
+
+
+def described_security(auth: Authenticate | None) -> list[Any]:
+    """Return the dependencies by which OpenAPI shows who is let in; a function's rules are its own."""
+    return [Depends(auth.scheme)] if isinstance(auth, Authenticator) else []
 
 
 def _only(request: Request, header: str) -> str | None:

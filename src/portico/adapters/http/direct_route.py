@@ -10,6 +10,8 @@ from starlette.routing import Match
 from starlette.types import Scope
 from typing_extensions import override
 
+from portico.adapters.http.described_security import DescribedSecurity
+
 
 class DirectRoute(APIRoute):
     """Calls its endpoint, ``async def endpoint(request: Request) -> Response``, without what FastAPI does around it.
@@ -26,7 +28,9 @@ class DirectRoute(APIRoute):
         # what the handler will solve: FastAPI builds one for each inclusion, with that inclusion's dependencies
         dependant = inspect.getclosurevars(handler).nonlocals.get("dependant")
         # not found where another FastAPI, or an instrumentation, builds it differently: then nothing is left out
-        is_plain = dependant is not None and not dependant.dependencies
+        is_plain = dependant is not None and all(
+            isinstance(dependency.call, DescribedSecurity) for dependency in dependant.dependencies
+        )
         return self.endpoint if is_plain else handler
 
     @override

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
+from urllib.parse import quote
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictInt
@@ -38,6 +39,13 @@ class Call:
     """What the delivery log keeps; secrets are taken out."""
     body: bytes | None = None
     """The original bytes, where the delivery log keeps them."""
+
+    @property
+    def scoped_key(self) -> str | None:
+        """The caller's key, in which no other caller's can reach."""
+        if self.idempotency_key is None or self.principal is None:
+            return self.idempotency_key
+        return f"{quote(self.principal, safe='')}:{self.idempotency_key}"
 
 
 class WebhookJobRequest(BaseModel):

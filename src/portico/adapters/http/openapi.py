@@ -43,6 +43,7 @@ _REPLAYED = {
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
+_LOCATION = {"Location": {"description": "Where to ask how the job is", "schema": {"type": "string"}}}
 _ERRORS = {
     400: "The body is not strict JSON, or does not hold what it must",
     403: "The job type is not allowed, or the page that a browser shows is not",
@@ -87,7 +88,12 @@ def responses(config: WebhookConfig) -> dict[int | str, dict[str, Any]]:
         202: {
             "description": "The job is stored",
             "content": {"application/json": {"schema": _ACCEPTED_SCHEMA}},
-            "headers": {**_REQUEST_ID, **_RATE_LIMIT, **(_REPLAYED if has_keys else {})},
+            "headers": {
+                **_REQUEST_ID,
+                **_RATE_LIMIT,
+                **(_REPLAYED if has_keys else {}),
+                **(_LOCATION if config.status_auth is not None else {}),
+            },
         }
     }
     for status in sorted(errors):

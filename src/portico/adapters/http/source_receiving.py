@@ -11,6 +11,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from typing_extensions import override
 
 from portico.adapters.http.answers import answer_fields, creation_failure, not_running
+from portico.adapters.http.failures import log_failed_creation
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import RequestIds
 from portico.adapters.http.job_request import Call
@@ -71,10 +72,6 @@ class SourceReceivingTrigger(ReceivingTrigger):
     @abstractmethod
     async def _take_quota(self, job_type: str, call: Call) -> None:
         """Take one from the limit of a job type, if it has one."""
-
-    @abstractmethod
-    def _settle_failure(self, error: Exception, job_type: str | None, call: Call) -> None:
-        """Count and log a failure that is not the caller's."""
 
     @property
     @override
@@ -274,6 +271,11 @@ class SourceReceivingTrigger(ReceivingTrigger):
         else:
             # with its body: who sent it takes a refusal for an end
             await self._refuse(Event(body=call.body, headers=call.headers), reason)
+
+    def _settle_failure(self, error: Exception, job_type: str | None, call: Call) -> None:
+        """Count and log a failure that is not the caller's."""
+        self._failed(error)
+        log_failed_creation(error, trigger=self._name, job_type=job_type, request_id=call.request_id)
 
     def _event_of(self, delivery: Delivery, call: Call) -> Event:
         body = call.body if self.config.delivery_log == "full" else None

@@ -52,6 +52,9 @@ class WebhookConfig:
         allowed_hosts: what the Host header may say; empty allows everything.
         allowed_origins: whose pages may send requests from a browser, beside those of the same host.
         delivery_log: what the inbox keeps of a request: what became of it, or its body and headers too, or nothing.
+        health_routes: whether ``{prefix}/health`` and ``{prefix}/health/ready`` tell everybody if webhooks are taken.
+        status_auth: who may ask ``{prefix}/jobs/{id}`` how a job is; without, there is no such route.
+        admin_auth: who may see and replay ``{prefix}/deliveries``; without, there are no such routes.
         sources: whose webhooks are taken at ``{prefix}/sources/{name}``.
 
     Raises:
@@ -79,6 +82,9 @@ class WebhookConfig:
     allowed_hosts: Collection[str] = ()
     allowed_origins: Collection[str] = ()
     delivery_log: DeliveryLogging = "metadata"
+    health_routes: bool = True
+    status_auth: Authenticate | None = None
+    admin_auth: Authenticate | None = None
     sources: Sequence[WebhookSource] = ()
 
     def __post_init__(self) -> None:
@@ -94,8 +100,9 @@ class WebhookConfig:
         if not 1 <= self.ipv6_prefix <= 128:  # noqa: PLR2004 - the bits of an address
             raise ConfigurationError(f"ipv6_prefix must be from 1 to 128, not {self.ipv6_prefix!r}")
         self._require_different_sources()
-        if not (self.auth is None or isinstance(self.auth, Authenticator) or callable(self.auth)):
-            raise ConfigurationError("auth must be Bearer, APIKey, Basic, StandardWebhooks or a function")
+        for name in ("auth", "status_auth", "admin_auth"):
+            if not isinstance(auth := getattr(self, name), Authenticator) and not (auth is None or callable(auth)):
+                raise ConfigurationError(f"{name} must be Bearer, APIKey, Basic, StandardWebhooks or a function")
 
     def _require_lists(self) -> None:
         for name in _LISTS:

@@ -1,12 +1,11 @@
 """Jobs from HTTP calls."""
 
-import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import quote
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -14,13 +13,14 @@ from typing_extensions import override
 
 from portico.adapters.http import openapi
 from portico.adapters.http.answers import accepted, answer_fields, creation_failure, not_running, refusal
-from portico.adapters.http.authentication import APIKey, Basic, Bearer, StandardWebhooks
+from portico.adapters.http.authentication import APIKey, Basic, Bearer, StandardWebhooks, described_security
 from portico.adapters.http.delivery_log import REPLAY_OF, DeliveryLog, is_of_a_source, source_of
 from portico.adapters.http.direct_route import DirectRoute
 from portico.adapters.http.gate import Gate, limiter_unavailable
 from portico.adapters.http.head import RequestIds
 from portico.adapters.http.idempotency import Replays, require_same
 from portico.adapters.http.job_request import Call, WebhookJobRequest, job_request
+from portico.adapters.http.operator_routes import OperatorRoutes, location_of
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.reading import JobRequestReader
 from portico.adapters.http.source_receiving import SourceReceivingTrigger
@@ -48,7 +48,7 @@ from portico.runtime.intake.priority import PriorityMap
 from portico.runtime.intake.rate_limit import RateLimit, require_allowed
 from portico.runtime.intake.steps import IntakeStep
 from portico.runtime.quotas import Quota
-from portico.runtime.service import StoppingError, describe
+from portico.runtime.service import StoppingError
 from portico.runtime.trigger import outcome_of
 from portico.utils.logging import get_logger
 
@@ -70,7 +70,6 @@ __all__ = [
 logger = get_logger(__name__)
 
 _SERVER_ERROR = 500
-_SHOWN_FRAMES = 20
 # the same request may pass later: these say nothing about the event
 _FOR_NOW = frozenset({408, 409, 429})
 
@@ -239,7 +238,10 @@ class WebhookTrigger(SourceReceivingTrigger):
         except HTTPException as answer:
             return problem(answer, answer_fields(call))
         self._count_once(job)
-        return accepted(job, request, answer_fields(call))
+        fields = answer_fields(call)
+        if self.config.status_auth is not None and isinstance(job, Job):
+            fields["Location"] = location_of(job, http_request)
+        return accepted(job, request, fields)
 
     async def _answer(self, http_request: Request, call: Call) -> tuple[WebhookJobRequest, Job]:
         if not self.is_running:
@@ -272,6 +274,9 @@ class WebhookTrigger(SourceReceivingTrigger):
             raise await self._told(refusal(error), error, None, call) from error
         return [await self._create_job_endpoint(request)]
 
+    async def _replay_while_running(self, delivery_id: UUID) -> Sequence[Job]:
+        return await self._call(partial(self.deliveries.replay, delivery_id), self.config.enqueue_timeout_seconds)
+
     async def _told(self, answer: Told, error: Exception, request: WebhookJobRequest | None, call: Call) -> Told:
         await self._settle(answer, error, request, call)
         return answer
@@ -300,32 +305,19 @@ class WebhookTrigger(SourceReceivingTrigger):
         else:
             await self._refuse(_event(call), reason)
 
-    @override
-    def _settle_failure(self, error: Exception, job_type: str | None, call: Call) -> None:
-        self._failed(error)
-        logger.error(
-            "webhook_job_creation_failed",
-            trigger=self._name,
-            job_type=job_type,
-            error=describe(error),
-            request_id=call.request_id,
-            # frames without the message and without locals: both may hold the payload
-            traceback="".join(traceback.format_tb(error.__traceback__, limit=-_SHOWN_FRAMES)),
-        )
-
     def _count_once(self, job: Job | None) -> None:
         """Count what an overridden endpoint created without `super()`."""
         if isinstance(job, Job) and self._counted.get(id(job)) is not job:
             self._count(job)
 
     def _job_request(self, request: WebhookJobRequest, call: Call) -> JobRequest:
-        key = call.idempotency_key
+        key = call.scoped_key
         return JobRequest(
             job_type=request.job_type,
             payload=request.payload,
             queue_name=request.queue_name,
             priority=request.priority,
-            metadata={} if key is None else {"idempotency_key": self._key(request.job_type, _scoped(key, call))},
+            metadata={} if key is None else {"idempotency_key": self._key(request.job_type, key)},
         )
 
     def _rate_key(self, job_type: str) -> str:
@@ -346,10 +338,21 @@ class WebhookTrigger(SourceReceivingTrigger):
             status_code=202,
             response_model=None,
             name="create_job",
+            dependencies=described_security(self.config.auth),
             responses=openapi.responses(self.config),
             openapi_extra=openapi.request(WebhookJobRequest, self.config),
         )
         self._add_source_routes(router)
+        OperatorRoutes(
+            config=self.config,
+            gate=self._gate,
+            request_ids=self._request_ids,
+            clock=self._clock,
+            job_creator=self.job_creator,
+            is_running=lambda: self.is_running,
+            deliveries=lambda: self.deliveries,
+            replay=self._replay_while_running,
+        ).add_to(router)
         return router
 
     @override
@@ -374,8 +377,3 @@ class WebhookTrigger(SourceReceivingTrigger):
 
 def _event(call: Call) -> Event:
     return Event(source_id=call.idempotency_key, body=call.body, headers=call.headers)
-
-
-def _scoped(key: str, call: Call) -> str:
-    # quoted: no name can reach into another one's keys
-    return key if call.principal is None else f"{quote(call.principal, safe='')}:{key}"

@@ -113,18 +113,6 @@ async def test_it_works_wherever_it_is_mounted(mount: Callable[[WebhookTrigger],
     assert len(creator.jobs) == 1
 
 
-@pytest.mark.parametrize("path", ["/webhooks/deliveries", "/webhooks/jobs/1", "/webhooks/deliveries/1/replay"])
-async def test_nobody_reaches_deliveries_or_jobs_over_http(path: str) -> None:
-    trigger = WebhookTrigger(RecordingJobCreator())
-    await trigger.start()
-
-    async with client_of(application(trigger)) as client:
-        statuses = {method: (await client.request(method, path)).status_code for method in ("GET", "POST")}
-    await trigger.stop()
-
-    assert statuses == {"GET": 404, "POST": 404}
-
-
 async def test_no_answer_is_a_redirect() -> None:
     trigger = WebhookTrigger(RecordingJobCreator())
     await trigger.start()
