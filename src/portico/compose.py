@@ -203,7 +203,8 @@ class Jobs(Service):
             trigger.use_rate_limiter(self._rate_limiter)
         self._triggers[called] = trigger
         if isinstance(router := getattr(trigger, "router", None), APIRouter):
-            self._routers.append(router)
+            # health last: it is asked for least, and a router that is passed by takes time with each request
+            self._routers.insert(-1, router)
             self.router.include_router(router)
 
     @asynccontextmanager

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Body, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, Response
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -111,6 +111,25 @@ async def test_it_works_wherever_it_is_mounted(mount: Callable[[WebhookTrigger],
     assert (refused.status_code, refused.json()["detail"]) == (403, "Job type 'other' not allowed")
     assert (wrong_method.status_code, elsewhere.status_code) == (405, 404)
     assert len(creator.jobs) == 1
+
+
+async def test_what_an_application_asks_where_it_includes_the_routes_is_asked() -> None:
+    async def refuse() -> None:
+        raise HTTPException(418)
+
+    creator = RecordingJobCreator()
+    trigger = WebhookTrigger(creator)
+    app = FastAPI()
+    app.include_router(trigger.router)
+    app.include_router(trigger.router, prefix="/guarded", dependencies=[Depends(refuse)])
+    app.include_router(trigger.router, prefix="/small", max_body_size=10)
+    await trigger.start()
+    async with client_of(app) as client:
+        answers = [await client.post(f"{prefix}{JOBS}", json=JOB) for prefix in ("", "/guarded", "/small", "")]
+    await trigger.stop()
+
+    assert [answer.status_code for answer in answers] == [202, 418, 413, 202]
+    assert len(creator.jobs) == 2
 
 
 async def test_no_answer_is_a_redirect() -> None:
