@@ -31,7 +31,7 @@ class Entry:
         self.unique_key = key_of(job, "unique_key")
         self.partition_key = key_of(job, "partition_key")
         self.rank = 0
-        """Whose turn it is among the partitions: see `Turns`."""
+        """Where its partition's turns put it: see `Turns`."""
         self.slots: tuple[Slot, ...] | None = None
         """What it needs to run; None until a limit is looked at."""
         self.place = 0
@@ -49,6 +49,10 @@ class Entry:
     def turn(self) -> Turn:
         """Where it stands in its line."""
         return (-self.job.priority, self.rank, self.seq, self.place)
+
+    def is_at(self, turn: Turn) -> bool:
+        """Tell whether this is still its turn, or one from before it moved."""
+        return self.place == turn[3]
 
     def keep_result(self, result: str | None) -> None:
         """Keep the text of what the handler returned."""
@@ -90,54 +94,16 @@ class WaitingLine:
         """Take the job whose turn it is, if one is ready."""
         while self._later and self._later[0][0] <= now:
             _, turn, entry = heapq.heappop(self._later)
-            if entry.turn == turn:
+            if entry.is_at(turn):
                 heapq.heappush(self._ready, (turn, entry))
         while self._ready:
             turn, entry = heapq.heappop(self._ready)
-            if entry.turn == turn:
+            if entry.is_at(turn):
                 return entry
         return None
 
     def due_at(self) -> datetime | None:
         """Return when the next job gets ready by time alone."""
-        while self._later and self._later[0][2].turn != self._later[0][1]:
+        while self._later and not self._later[0][2].is_at(self._later[0][1]):
             heapq.heappop(self._later)
         return self._later[0][0] if self._later else None
-
-
-class Turns:
-    """The turns of the partitions of one queue, within each priority.
-
-    A partition's next job is ranked one behind its last, and no newcomer before the rank that has been reached: who
-    brings a thousand jobs and who brings three come to be claimed in turn.
-    """
-
-    def __init__(self) -> None:
-        self._reached: dict[int, int] = {}
-        # by priority and partition: how many wait, and the last one's rank
-        self._waiting: dict[tuple[int, str | None], tuple[int, int]] = {}
-
-    def rank_of(self, newcomer: Entry) -> int:
-        """Return the rank of a job that has not waited before."""
-        _, last = self._waiting.get((newcomer.job.priority, newcomer.partition_key), (0, -1))
-        return max(last + 1, self._reached.get(newcomer.job.priority, 0))
-
-    def waits(self, entry: Entry) -> None:
-        """The job is one of those that wait."""
-        partition = entry.job.priority, entry.partition_key
-        count, last = self._waiting.get(partition, (0, 0))
-        self._waiting[partition] = count + 1, max(last, entry.rank)
-
-    def runs(self, entry: Entry) -> None:
-        """It is the job's turn."""
-        self.leaves(entry)
-        self._reached[entry.job.priority] = max(self._reached.get(entry.job.priority, 0), entry.rank)
-
-    def leaves(self, entry: Entry) -> None:
-        """The job waits no more."""
-        partition = entry.job.priority, entry.partition_key
-        count, last = self._waiting[partition]
-        if count == 1:
-            del self._waiting[partition]
-        else:
-            self._waiting[partition] = count - 1, last

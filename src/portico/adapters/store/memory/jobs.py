@@ -21,9 +21,10 @@ from portico.adapters.job_store import (
     with_fields,
 )
 from portico.adapters.ready_signals import ReadySignals
-from portico.adapters.store.memory.entries import Entry, Turns, WaitingLine
+from portico.adapters.store.memory.entries import Entry, WaitingLine
 from portico.adapters.store.memory.keys import HeldKeys
 from portico.adapters.store.memory.slots import SlotBook
+from portico.adapters.store.memory.turns import Turns
 from portico.ports import job_lifecycle
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
@@ -42,7 +43,7 @@ class MemoryJobs(JobStore):
         self._signals = ReadySignals(clock)
         self._entries: dict[UUID, Entry] = {}
         self._lines: dict[str, WaitingLine] = {}
-        self._turns: defaultdict[str, Turns] = defaultdict(Turns)
+        self._turns: defaultdict[tuple[str, int], Turns] = defaultdict(Turns)
         self._slots = SlotBook(rules.limits)
         self._keys = HeldKeys(rules.idempotency_seconds)
         self._running: dict[UUID, Entry] = {}
@@ -165,7 +166,7 @@ class MemoryJobs(JobStore):
         entry = self._entries.get(job_id)
         if entry is None or not entry.job.status.is_waiting:
             return False
-        self._turns[entry.job.queue_name].leaves(entry)
+        self._turns_of(entry.job).leave(entry)
         self._finish(entry, job_lifecycle.cancelled(entry.job, self._clock.now()))
         return True
 
@@ -233,9 +234,7 @@ class MemoryJobs(JobStore):
             return duplicate()
         self._entries[newcomer.job.id] = newcomer
         self._keys.hold(newcomer)
-        turns = self._turns[newcomer.job.queue_name]
-        newcomer.rank = turns.rank_of(newcomer)
-        turns.waits(newcomer)
+        self._turns_of(newcomer.job).join(newcomer)
         self._line(newcomer.job.queue_name).add(newcomer, now)
         return newcomer.view()
 
@@ -253,7 +252,7 @@ class MemoryJobs(JobStore):
 
     def _claim(self, entry: Entry, now: datetime, lease_end: datetime) -> Claim:
         job = entry.begin(now)
-        self._turns[job.queue_name].runs(entry)
+        self._turns_of(job).run(entry)
         entry.place += 1
         entry.token = next(self._tokens)
         entry.lease_expires_at = lease_end
@@ -285,7 +284,7 @@ class MemoryJobs(JobStore):
         self._keys.free_unique(entry)
 
     def _end_run(self, entry: Entry) -> None:
-        if self._running.pop(entry.job.id, None) is not None:
+        if self._running.pop(entry.job.id, None) is not None and entry.slots:
             self._signals.ring(self._slots.give_back(entry, self._clock.now()))
 
     def _ended_before(self, status: JobStatus, moment: datetime) -> Iterator[Entry]:
@@ -298,7 +297,7 @@ class MemoryJobs(JobStore):
     def _forget(self, entry: Entry, now: datetime) -> None:
         del self._entries[entry.job.id]
         if entry.job.status.is_waiting:
-            self._turns[entry.job.queue_name].leaves(entry)
+            self._turns_of(entry.job).leave(entry)
         self._ended[entry.job.status].pop(entry.job.id, None)
         entry.place += 1
         self._keys.outlive(entry, now)
@@ -315,7 +314,7 @@ class MemoryJobs(JobStore):
         entry.token = None
         entry.run_at = run_at
         self._end_run(entry)
-        self._turns[job.queue_name].waits(entry)
+        self._turns_of(job).come_back(entry)
         self._line(job.queue_name).add(entry, self._clock.now())
         self._signals.ring([job.queue_name])
 
@@ -337,6 +336,9 @@ class MemoryJobs(JobStore):
 
     def _lease_end(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self._rules.lease_seconds)
+
+    def _turns_of(self, job: Job) -> Turns:
+        return self._turns[job.queue_name, job.priority]
 
     def _line(self, queue_name: str) -> WaitingLine:
         return self._lines.setdefault(queue_name, WaitingLine())

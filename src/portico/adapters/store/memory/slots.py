@@ -90,14 +90,12 @@ class SlotBook:
 
     def give_back(self, entry: Entry, now: datetime) -> set[str]:
         """The run of the job ended; return the queues with jobs that may run now."""
-        if not entry.slots:
-            return set()
         ring: set[str] = set()
         for count in [count for count in self._counts_of(entry) if count.give_back()]:
             ring.update(count.parked)
             for queue_name in count.parked:
                 self._open[queue_name].add(count)
-        for name in [slot.name for slot in entry.slots if self._counts[slot.name].is_idle(now)]:
+        for name in [slot.name for slot in entry.slots or () if self._counts[slot.name].is_idle(now)]:
             del self._counts[name]
         return ring
 
@@ -141,5 +139,5 @@ class SlotBook:
 def _leaving(parked: list[tuple[Turn, Entry]]) -> Iterator[Entry]:
     while parked:
         turn, entry = heapq.heappop(parked)
-        if entry.turn == turn:
+        if entry.is_at(turn):
             yield entry
