@@ -94,6 +94,7 @@ class ConsumingTrigger(BaseTrigger, Generic[Message]):
     async def _answer_all(self, subscription: Subscription[Message], answers: set[asyncio.Task[None]]) -> None:
         while True:
             message = await subscription.next_message()
+            self._progressed(self._loop)
             answer = asyncio.create_task(self._answer(message), name=f"{self._name}:answer")
             answers.add(answer)
             answer.add_done_callback(answers.discard)
@@ -126,7 +127,6 @@ class ConsumingTrigger(BaseTrigger, Generic[Message]):
             # a cancellation that a library swallowed
             await subscription.close()
             raise StoppingError(f"'{self._name}' is not running")
-        self._progressed(self._loop)
         self._recovered()
         logger.info("source_reconnected", trigger=self._name)
         return subscription
@@ -138,7 +138,6 @@ class ConsumingTrigger(BaseTrigger, Generic[Message]):
 
     def _log_failure(self, error: Exception, retry_in_seconds: float | None) -> None:
         self._failed(error)
-        self._failure_is_over(error)
         delay = None if retry_in_seconds is None else round(retry_in_seconds, 3)
         logger.error("error_processing_message", trigger=self._name, error=describe(error), retry_in_seconds=delay)
 

@@ -138,6 +138,7 @@ class Service:
         # a loop must not work before `_open` is through: the start may still fail
         await self._opened.wait()
         while True:
+            began = self._clock.monotonic()
             try:
                 await run()
             except StoppingError:
@@ -147,6 +148,8 @@ class Service:
                 self._on_failed(label, error)
                 return
             except Exception as error:  # noqa: BLE001 - the supervised loop of every service; it is logged
+                if self._clock.monotonic() - began > self._restart_backoff.cap_seconds:
+                    self._progressed(label)
                 delay = self._count_failure(label)
                 self._on_backoff(label, error, delay)
                 await self._clock.sleep(delay)

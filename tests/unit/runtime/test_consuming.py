@@ -170,6 +170,44 @@ async def test_a_source_that_is_gone_after_the_start_is_waited_for(
     await trigger.stop()
 
 
+async def test_a_source_that_breaks_off_again_and_again_is_left_alone_for_longer_and_longer(
+    clock: FakeClock, creator: RecordingJobCreator
+) -> None:
+    source = Source()
+    for _ in range(1_000):
+        source.break_off()
+    trigger = Consumer(creator, source, clock)
+    await trigger.start()
+    await clock.advance(120)
+
+    # about 0.5, 1, 2, ... 30 seconds apart
+    assert 7 <= source.subscriptions <= 13
+    await trigger.stop()
+
+
+@pytest.mark.parametrize("sign_of_life", ["a message", "a minute"])
+async def test_a_source_that_was_well_again_is_subscribed_to_soon_after_the_next_break(
+    clock: FakeClock, creator: RecordingJobCreator, sign_of_life: str
+) -> None:
+    source = Source()
+    for _ in range(5):
+        source.break_off()
+    trigger = Consumer(creator, source, clock)
+    await trigger.start()
+    await clock.advance(20)
+    assert source.subscriptions == 6
+    if sign_of_life == "a message":
+        source.waiting.put_nowait("one")
+        await clock.settle()
+    else:
+        await clock.advance(60)
+    source.break_off()
+    await clock.advance(1)
+
+    assert source.subscriptions == 7
+    await trigger.stop()
+
+
 async def test_a_source_that_does_not_exist_at_start_is_an_error(
     clock: FakeClock, creator: RecordingJobCreator
 ) -> None:
