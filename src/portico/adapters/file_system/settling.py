@@ -81,7 +81,7 @@ def judge(before: Judgement, snapshot: Snapshot, seen: Mapping[str, Version], *,
     under a temporary name.
     """
     files = {path: stamp for path, stamp in snapshot.files.items() if seen.get(path) != stamp.version}
-    waiting = {path: _waiting(before, path, stamp, snapshot.ended, settle_seconds) for path, stamp in files.items()}
+    waiting = {path: _waiting(before, snapshot, path, settle_seconds) for path in files}
     # from the end of the look that found it to the beginning of this one: looks may take long
     complete = [path for path, wait in waiting.items() if snapshot.began - wait.since >= settle_seconds]
     rests = (
@@ -97,15 +97,18 @@ def judge(before: Judgement, snapshot: Snapshot, seen: Mapping[str, Version], *,
     )
 
 
-def _waiting(before: Judgement, path: str, stamp: FileStamp, now: float, settle_seconds: float) -> Waiting:
-    if _was_put_into_place(before, stamp, settle_seconds):
+def _waiting(before: Judgement, snapshot: Snapshot, path: str, settle_seconds: float) -> Waiting:
+    stamp = snapshot.files[path]
+    if _was_put_into_place(before, snapshot, stamp, settle_seconds):
         return Waiting(stamp.version, -math.inf)
     known = before.waiting.get(path)
-    return known if known is not None and known.version == stamp.version else Waiting(stamp.version, now)
+    return known if known is not None and known.version == stamp.version else Waiting(stamp.version, snapshot.ended)
 
 
-def _was_put_into_place(before: Judgement, stamp: FileStamp, settle_seconds: float) -> bool:
+def _was_put_into_place(before: Judgement, snapshot: Snapshot, stamp: FileStamp, settle_seconds: float) -> bool:
     # both times are the file system's: a server whose clock is wrong does not make a growing file look old
     at_rest_before_it_came = stamp.ctime_ns - stamp.mtime_ns >= settle_seconds * _NANOSECONDS
     # size and time too: a file system gives the inode of a deleted file to the next one
-    return at_rest_before_it_came or stamp.identity in before.temporary
+    was_temporary = stamp.identity in before.temporary
+    # as long as a hard link has the temporary name, somebody may be writing through it
+    return at_rest_before_it_came or (was_temporary and stamp.identity not in snapshot.temporary)

@@ -200,6 +200,8 @@ class FileTrigger(PollingTrigger):
         while group := dict(islice(remaining, _MARKED_TOGETHER)):
             with self._work():
                 await self._take_group(group)
+            # a store in memory makes nobody wait, and so would let nobody else go on
+            await asyncio.sleep(0)
 
     async def _take_group(self, files: Mapping[str, Version]) -> None:
         taken: dict[str, Version] = {}

@@ -86,6 +86,15 @@ def test_a_file_renamed_from_a_temporary_name_is_complete_at_once() -> None:
     assert _look(first, {"a": NEW}, 10.1).complete == ("a",)
 
 
+def test_a_link_to_a_file_that_still_has_its_temporary_name_waits_until_that_is_gone() -> None:
+    temporary = frozenset({NEW})
+    first = _look(Judgement(), {}, 10, temporary=temporary)
+    linked = _look(first, {"a": NEW}, 10.1, temporary=temporary)
+    unlinked = _look(linked, {"a": NEW}, 10.2)
+
+    assert (linked.complete, unlinked.complete) == ((), ("a",))
+
+
 def test_a_new_file_with_the_inode_of_a_deleted_temporary_one_waits() -> None:
     first = _look(Judgement(), {}, 10, temporary=frozenset({NEW}))
 

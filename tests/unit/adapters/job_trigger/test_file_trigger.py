@@ -1,9 +1,11 @@
 """The file trigger on a folder and at a time of the test's making."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import AsyncMock
@@ -158,6 +160,21 @@ async def test_what_lies_there_is_taken_where_that_is_asked_for(
         await clock.advance(20)
 
     assert [job.payload["file_path"] for job in creator.jobs] == ["/in/a", "/in/b"]
+
+
+async def test_many_files_hold_up_nobody_where_a_job_is_created_without_waiting(
+    build: Build, folder: FakeFolder, creator: RecordingJobCreator
+) -> None:
+    folder.files = {f"{number:04}": NEW for number in range(1_000)}
+    trigger = build(existing="take", settle_seconds=0)
+    await trigger.start()
+    counted = set()
+    while len(creator.jobs) < len(folder.files):
+        await asyncio.sleep(0)
+        counted.add(len(creator.jobs))
+    await trigger.stop()
+
+    assert max(after - before for before, after in pairwise(sorted(counted))) <= 50
 
 
 async def test_files_that_arrive_while_the_process_is_down_are_found_at_the_next_start(
