@@ -9,9 +9,6 @@ from portico.adapters.job_store import job_from, key_of
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
 
-Turn = tuple[int, int, int, int]
-"""Priority (the highest first), rank among the partitions, order of creation, and place: the smallest goes first."""
-
 
 class Entry:
     """A job and what the store keeps beside it.
@@ -45,15 +42,6 @@ class Entry:
         self._result: str | None = None
         self.job = job_from({**job.__dict__, "payload": {}, "metadata": {}, "result": None})
 
-    @property
-    def turn(self) -> Turn:
-        """Where it stands in its line."""
-        return (-self.job.priority, self.rank, self.seq, self.place)
-
-    def is_at(self, turn: Turn) -> bool:
-        """Tell whether this is still its turn, or one from before it moved."""
-        return self.place == turn[3]
-
     def keep_result(self, result: str | None) -> None:
         """Keep the text of what the handler returned."""
         self._result = result
@@ -76,34 +64,47 @@ class Entry:
         return job_from(fields)
 
 
+Turn = tuple[int, int, int, int, Entry]
+"""Priority (the highest first), rank among the partitions, order of creation, place; the smallest goes first."""
+
+
+def turn_of(entry: Entry) -> Turn:
+    """Return where the job stands in its line."""
+    return (-entry.job.priority, entry.rank, entry.seq, entry.place, entry)
+
+
+def take_turn(turns: list[Turn]) -> Entry | None:
+    """Take the first of a heap of turns that is not void."""
+    while turns:
+        _, _, _, place, entry = heapq.heappop(turns)
+        if entry.place == place:
+            return entry
+    return None
+
+
 class WaitingLine:
     """The waiting jobs of one queue: those that are ready in their order, the others by time."""
 
     def __init__(self) -> None:
-        self._ready: list[tuple[Turn, Entry]] = []
-        self._later: list[tuple[datetime, Turn, Entry]] = []
+        self._ready: list[Turn] = []
+        self._later: list[tuple[datetime, Turn]] = []
 
     def add(self, entry: Entry, now: datetime) -> None:
         """Put the job in line; `entry.place` must be new, or have left the line."""
         if entry.run_at > now:
-            heapq.heappush(self._later, (entry.run_at, entry.turn, entry))
+            heapq.heappush(self._later, (entry.run_at, turn_of(entry)))
             return
-        heapq.heappush(self._ready, (entry.turn, entry))
+        heapq.heappush(self._ready, turn_of(entry))
 
     def take(self, now: datetime) -> Entry | None:
         """Take the job whose turn it is, if one is ready."""
         while self._later and self._later[0][0] <= now:
-            _, turn, entry = heapq.heappop(self._later)
-            if entry.is_at(turn):
-                heapq.heappush(self._ready, (turn, entry))
-        while self._ready:
-            turn, entry = heapq.heappop(self._ready)
-            if entry.is_at(turn):
-                return entry
-        return None
+            # a void one is found out when it is taken
+            heapq.heappush(self._ready, heapq.heappop(self._later)[1])
+        return take_turn(self._ready)
 
     def due_at(self) -> datetime | None:
         """Return when the next job gets ready by time alone."""
-        while self._later and not self._later[0][2].is_at(self._later[0][1]):
+        while self._later and self._later[0][1][4].place != self._later[0][1][3]:
             heapq.heappop(self._later)
         return self._later[0][0] if self._later else None

@@ -5,9 +5,10 @@ import itertools
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from portico.adapters.job_slots import Slot, SlotRules
-from portico.adapters.store.memory.entries import Entry, Turn
+from portico.adapters.store.memory.entries import Entry, Turn, take_turn, turn_of
 from portico.ports.job_limits import JobLimit
 
 
@@ -19,7 +20,7 @@ class _Count:
         self._window = None if slot.window_seconds is None else timedelta(seconds=slot.window_seconds)
         self._running = 0
         self._starts_count_until: deque[datetime] = deque()
-        self.parked: dict[str, list[tuple[Turn, Entry]]] = {}
+        self.parked: dict[str, list[Turn]] = {}
 
     def room(self, now: datetime) -> int:
         while self._starts_count_until and self._starts_count_until[0] <= now:
@@ -117,12 +118,13 @@ class SlotBook:
         queue_name = entry.job.queue_name
         if queue_name not in full.parked:
             self._await_time(full, queue_name)
-        heapq.heappush(full.parked.setdefault(queue_name, []), (entry.turn, entry))
+        heapq.heappush(full.parked.setdefault(queue_name, []), turn_of(entry))
 
     def _unpark_from(self, count: _Count, queue_name: str, wanted: int, now: datetime) -> Iterator[Entry]:
         room = count.room(now)
         if queue_name in count.parked and room > 0:
-            yield from itertools.islice(_leaving(count.parked[queue_name]), min(room, wanted))
+            parked = iter(partial(take_turn, count.parked[queue_name]), None)
+            yield from itertools.islice(parked, min(room, wanted))
             if not count.parked[queue_name]:
                 del count.parked[queue_name]
             return
@@ -134,10 +136,3 @@ class SlotBook:
     def _await_time(self, full: _Count, queue_name: str) -> None:
         if (opens_at := full.opens_at()) is not None:
             heapq.heappush(self._opening[queue_name], (opens_at, id(full), full))
-
-
-def _leaving(parked: list[tuple[Turn, Entry]]) -> Iterator[Entry]:
-    while parked:
-        turn, entry = heapq.heappop(parked)
-        if entry.is_at(turn):
-            yield entry
