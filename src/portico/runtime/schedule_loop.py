@@ -32,6 +32,8 @@ _SAVED_AT_LEAST = 500
 """Cursors a second; more only while nothing is about to be due."""
 _QUIET_SECONDS = 0.2
 _QUIET_LOOKS = 5
+_TOLD_WITHIN_SECONDS = 0.2
+"""Lines for the inbox wait for the jobs of a second, but not longer: they would be too many."""
 _NAMED_AT_MOST = 10
 
 
@@ -52,6 +54,7 @@ class ScheduleLoop(ScheduledJobs):
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
         self._alarm = Alarm(self._clock)
+        self._is_at_rest = asyncio.Event()
         self._guard = ClockGuard(self.store, self._clock)
         self._book = ScheduleBook(self.store, self._name, self._in_code, self._clock)
         is_trusted = await self._guard.is_trusted()
@@ -115,7 +118,15 @@ class ScheduleLoop(ScheduledJobs):
         if self._is_clock_trusted:
             seconds = self._book.agenda.seconds_until_due(now, _LONGEST_SLEEP_SECONDS)
         self._wakes_at = now + timedelta(seconds=seconds)
+        self._is_at_rest.set()
         await self._alarm.wait(seconds)
+        self._is_at_rest.clear()
+
+    @override
+    async def _until_jobs_are_made(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TOLD_WITHIN_SECONDS):
+                await self._is_at_rest.wait()
 
     async def _may_fire(self) -> bool:
         was_trusted, self._is_clock_trusted = self._is_clock_trusted, await self._guard.is_trusted()
@@ -126,8 +137,7 @@ class ScheduleLoop(ScheduledJobs):
             )
             self._failed(error)
             logger.error("schedule_clock_distrusted", trigger=self._name, error=str(error))
-            with suppress(StoppingError):
-                await self._alert(f"Schedules do not fire: {self._name}", str(error))
+            await self._alert(f"Schedules do not fire: {self._name}", str(error))
         if self._is_clock_trusted and not was_trusted:
             self._recovered()
             logger.info("schedule_clock_trusted", trigger=self._name)

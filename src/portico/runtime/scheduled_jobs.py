@@ -3,13 +3,15 @@
 import asyncio
 import math
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from typing import ClassVar, NamedTuple
+
+from typing_extensions import override
 
 from portico.exceptions import ConfigurationError, ExternalServiceError, ValidationError
 from portico.ports.alert import AlertService
@@ -19,11 +21,12 @@ from portico.ports.job import Job
 from portico.ports.job_creator import BatchJobCreator, JobCreator, JobRequest
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.backoff import Backoff
+from portico.runtime.event_log import EventLog
 from portico.runtime.events import Event
 from portico.runtime.schedule_config import ScheduleConfig
 from portico.runtime.schedule_occurrences import Occurrence, is_kept_out, job_request
 from portico.runtime.schedule_progress import ScheduleProgress
-from portico.runtime.service import describe
+from portico.runtime.service import StoppingError, describe
 from portico.runtime.trigger import BaseTrigger, outcome_of
 from portico.utils.logging import get_logger
 
@@ -86,16 +89,25 @@ class ScheduledJobs(BaseTrigger):
         )
         self._slots = asyncio.Semaphore(CREATIONS_AT_ONCE)
 
-    async def _create_scheduled_job(self, config: ScheduleConfig) -> None:
-        """Create the job of the tick that is due; override it to create another one.
+    @override
+    async def _open(self, stack: AsyncExitStack) -> None:
+        await super()._open(stack)
+        self._log = EventLog(self.inbox, trigger=self._name, gather=self._until_jobs_are_made)
+        stack.push_async_callback(self._log.flush)
+        self._supervise(stack, "event_log", self._log.run)
+
+    async def _create_scheduled_job(self, config: ScheduleConfig) -> Job | None:
+        """Create the job of the tick that is due, and return it; override it to create another one, or none.
 
         What it raises is retried, a `ValidationError` is not. Called outside of a tick it takes the present second for
         one.
         """
         call = _call.get() or Call(Occurrence(self._clock.now().replace(microsecond=0)))
-        call.job = await self._submit(self._request(config, call.occurrence, self._clock.now()))
-        if not self._is_kept_out(config, call.occurrence, call.job):
-            await self._record_quietly(call.occurrence.as_event(config), outcome_of(call.job), jobs=[call.job])
+        request = self._request(config, call.occurrence, self._clock.now())
+        job = call.job = await self._submit(request, **_facts_of(config))
+        if not self._is_kept_out(config, call.occurrence, job):
+            await self._record_quietly(call.occurrence.as_event(config), outcome_of(job), jobs=[job])
+        return job
 
     @abstractmethod
     async def _finished(self, due: Due) -> None:
@@ -108,6 +120,10 @@ class ScheduledJobs(BaseTrigger):
     @abstractmethod
     def _kept_waiting(self, due: Due, job: Job) -> None:
         """The tick waits for the unfinished job."""
+
+    @abstractmethod
+    async def _until_jobs_are_made(self) -> None:
+        """Return when nothing is due, or after a while: jobs come first, lines about them later."""
 
     @property
     def _creates_together(self) -> bool:
@@ -167,15 +183,12 @@ class ScheduledJobs(BaseTrigger):
 
     async def _create_one(self, due: Due) -> ValidationError | None:
         call = Call(due.occurrence)
-        token = _call.set(call)
         try:
-            await self._create_scheduled_job(due.schedule)
+            await self._answer(due.schedule, call)
         except ValidationError as error:
             await self._dismiss(due.occurrence.as_event(due.schedule), EventOutcome.REJECTED, str(error))
             await self._finished(due)
             return error
-        finally:
-            _call.reset(token)
         self._recovered()
         if call.job is not None and self._is_kept_out(due.schedule, due.occurrence, call.job):
             await self._leave_out(due, call.job)
@@ -183,21 +196,39 @@ class ScheduledJobs(BaseTrigger):
             await self._finished(due)
         return None
 
+    async def _answer(self, schedule: ScheduleConfig, call: Call) -> Job | None:
+        """Call what may be overridden, and count the job that it returns."""
+        token = _call.set(call)
+        try:
+            job = await self._create_scheduled_job(schedule)
+        finally:
+            _call.reset(token)
+        # a mock returns anything
+        if call.job is None and isinstance(job, Job):
+            self._count(job, facts=[_facts_of(schedule)])
+            await self._record_quietly(call.occurrence.as_event(schedule), outcome_of(job), jobs=[job])
+            return job
+        return call.job
+
     async def _create_together(self, dues: Sequence[Due]) -> None:
-        now = self._clock.now()
-        jobs = await self._submit_many([self._request(due.schedule, due.occurrence, now) for due in dues])
-        made: dict[EventOutcome, list[Job]] = {}
+        jobs = await self._submit_all([(due.schedule, due.occurrence) for due in dues])
         done: list[Due] = []
         for due, job in zip(dues, jobs, strict=True):
             if self._is_kept_out(due.schedule, due.occurrence, job):
                 await self._leave_out(due, job)
             else:
                 done.append(due)
-                made.setdefault(outcome_of(job), []).append(job)
+                self._record_later(due.schedule, due.occurrence, job)
         self._finished_together(done)
-        for outcome, some in made.items():
-            # one entry: a line for each tick of thousands of schedules would be most of the inbox
-            await self._record_quietly(Event(source_id=f"{len(some)} ticks"), outcome, jobs=some)
+
+    async def _submit_all(self, asked: Sequence[tuple[ScheduleConfig, Occurrence]]) -> list[Job]:
+        now = self._clock.now()
+        requests = [self._request(schedule, occurrence, now) for schedule, occurrence in asked]
+        return await self._submit_many(requests, (_facts_of(schedule) for schedule, _ in asked))
+
+    def _record_later(self, schedule: ScheduleConfig, occurrence: Occurrence, job: Job) -> None:
+        event = Event(source_id=occurrence.identity(schedule))
+        self._log.add(self._entry(event, outcome_of(job), jobs=[job]))
 
     async def _leave_out(self, due: Due, job: Job) -> None:
         """The tick has no job of its own, because another one is unfinished."""
@@ -210,27 +241,22 @@ class ScheduledJobs(BaseTrigger):
         await self._finished(due)
 
     async def _create_asked_for(self, schedule: ScheduleConfig, occurrences: Sequence[Occurrence]) -> list[Job]:
-        """Create jobs that are no ticks of now; those that an override makes are not known, and not returned."""
+        """Create jobs that are no ticks of now; those that an override makes and does not return are not known."""
         with self._work():
-            if self._creates_together:
-                return await self._submit_many(
-                    [self._request(schedule, each, self._clock.now()) for each in occurrences]
-                )
-            calls = [Call(occurrence) for occurrence in occurrences]
-            for call in calls:
-                token = _call.set(call)
-                try:
-                    await self._create_scheduled_job(schedule)
-                finally:
-                    _call.reset(token)
-            return [call.job for call in calls if call.job is not None]
+            if not self._creates_together:
+                made = [await self._answer(schedule, Call(occurrence)) for occurrence in occurrences]
+                return [job for job in made if job is not None]
+            jobs = await self._submit_all([(schedule, occurrence) for occurrence in occurrences])
+            for occurrence, job in zip(occurrences, jobs, strict=True):
+                self._record_later(schedule, occurrence, job)
+            return jobs
 
     def _request(self, schedule: ScheduleConfig, occurrence: Occurrence, now: datetime) -> JobRequest:
         return job_request(
             schedule,
             occurrence,
             key=self._key(schedule.job_type, occurrence.identity(schedule)),
-            unique_key=f"{self._name}:{schedule.schedule_id}",
+            unique_key=self._key(schedule.job_type, str(schedule.schedule_id)),
             now=now,
         )
 
@@ -249,26 +275,26 @@ class ScheduledJobs(BaseTrigger):
     async def _report(self, dues: Sequence[Due], attempt: int, error: Exception) -> None:
         is_rejected = isinstance(error, ValidationError) and attempt < self._max_retries
         is_permanent = attempt == self._max_retries or is_rejected
-        # of many that failed together, one line and one alert for each type of job
-        for job_type, number in Counter(due.schedule.job_type for due in dues).items():
-            first = next(due for due in dues if due.schedule.job_type == job_type)
-            facts = {**self._facts(first), "attempt": attempt, "error": describe(error)}
-            if number > 1:
-                facts["ticks"] = number
+        for due in dues:
+            facts = {**self._facts(due), "attempt": attempt, "error": describe(error)}
             logger.warning("scheduled_job_creation_failed", **facts)
             if is_permanent:
                 logger.error("scheduled_job_creation_failed_permanently", **facts)
-                await self._alert(f"Failed to create scheduled job: {job_type}", str(error))
+        if is_permanent:
+            messages = (f"Failed to create scheduled job: {due.schedule.job_type}" for due in dues)
+            await asyncio.gather(*(self._alert(message, str(error)) for message in messages))
 
     async def _alert(self, message: str, error: str) -> None:
         if self.alert_service is None:
             return
-        with self._work():
-            try:
-                async with asyncio.timeout(_ALERT_TIMEOUT_SECONDS):
+        try:
+            async with asyncio.timeout(_ALERT_TIMEOUT_SECONDS):
+                with self._work():
                     await self.alert_service.send_alert(level="error", message=message, context={"error": error})
-            except Exception as failure:  # noqa: BLE001 - an alert that cannot be sent changes nothing
-                logger.warning("alert_failed", trigger=self._name, error=describe(failure))
+        except StoppingError:
+            return
+        except Exception as failure:  # noqa: BLE001 - an alert that cannot be sent changes nothing
+            logger.warning("alert_failed", trigger=self._name, error=describe(failure))
 
     def _facts(self, due: Due) -> dict[str, object]:
         return {
@@ -277,6 +303,11 @@ class ScheduledJobs(BaseTrigger):
             "job_type": due.schedule.job_type,
             "scheduled_for": due.occurrence.tick.isoformat(),
         }
+
+
+def _facts_of(schedule: ScheduleConfig) -> dict[str, object]:
+    times = {"cron": schedule.cron} if schedule.cron is not None else {"when": schedule.when}
+    return {"schedule_id": str(schedule.schedule_id), **times}
 
 
 def _checked_attempts(max_retries: int) -> int:

@@ -1,12 +1,13 @@
 """What every trigger shares: its life, its health, and the one way from an event to a job."""
 
 import hashlib
+import logging
 import random
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -23,13 +24,15 @@ from portico.runtime.backoff import Backoff
 from portico.runtime.events import Event, FilteredError
 from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
 from portico.runtime.service import Service, describe
-from portico.utils.logging import get_logger
+from portico.utils.logging import get_logger, is_enabled
 
 logger = get_logger(__name__)
 
 _LONGEST_IDENTITY = 400
 
 _COUNTED = "_portico_counted"
+"""How often an error was counted and is still on its way up: one object may be raised again, and by several."""
+_NO_FACTS: Iterable[Mapping[str, object]] = repeat({})
 
 
 @dataclass(frozen=True)
@@ -142,33 +145,39 @@ class BaseTrigger(Service, JobTrigger):
         await self._record_quietly(event, outcome_of(job), jobs=[job])
         return Accepted(job)
 
-    async def _submit(self, request: JobRequest) -> Job:
-        """Create the job; one is counted, and so is a failure that is not the input's fault."""
-        self._last_event_at = self._clock.now()
-        try:
+    async def _submit(self, request: JobRequest, **facts: object) -> Job:
+        """Create the job; one is counted, and so is a failure that is not the input's fault.
+
+        `facts` stand in the line of the log, too.
+        """
+        with self._creating():
             job = await self.job_creator.create_job(**request.as_keywords())
-        except ValidationError:
-            raise
-        except Exception as error:
-            self._count_failed(error)
-            raise
-        self._count(job)
+        self._count(job, facts=[facts])
         return job
 
-    async def _submit_many(self, requests: Sequence[JobRequest]) -> list[Job]:
-        """Create several jobs, in one call where the creator can."""
+    async def _submit_many(
+        self, requests: Sequence[JobRequest], facts: Iterable[Mapping[str, object]] = _NO_FACTS
+    ) -> list[Job]:
+        """Create several jobs, in one call where the creator can; `facts` are those of each line of the log."""
         if len(requests) < 2 or not isinstance(self.job_creator, BatchJobCreator):  # noqa: PLR2004 - two make a batch
-            return [await self._submit(request) for request in requests]
+            return [await self._submit(request, **more) for request, more in zip(requests, facts, strict=False)]
+        with self._creating():
+            jobs = await self.job_creator.create_jobs(requests)
+        self._count(*jobs, facts=facts)
+        return jobs
+
+    @contextmanager
+    def _creating(self) -> Iterator[None]:
         self._last_event_at = self._clock.now()
         try:
-            jobs = await self.job_creator.create_jobs(requests)
+            yield
         except ValidationError:
             raise
         except Exception as error:
             self._count_failed(error)
+            # on the error itself: built-in ones take no weak references, and holding them would hold their frames
+            setattr(error, _COUNTED, getattr(error, _COUNTED, 0) + 1)
             raise
-        self._count_many(jobs)
-        return jobs
 
     def _key(self, job_type: str, identity: str) -> str:
         """Return the idempotency key of the event that `identity` names at its source."""
@@ -177,12 +186,18 @@ class BaseTrigger(Service, JobTrigger):
             identity = f"sha256-{hashlib.sha256(identity.encode(errors='surrogatepass')).hexdigest()}"
         return f"{self._name}:{job_type}:{identity}"
 
-    def _count(self, job: Job) -> None:
-        outcome = outcome_of(job)
-        self._counts[outcome] += 1
-        if outcome is EventOutcome.ACCEPTED:
+    def _count(self, *jobs: Job, facts: Iterable[Mapping[str, object]] = _NO_FACTS) -> None:
+        outcomes = [outcome_of(job) for job in jobs]
+        for outcome in outcomes:
+            self._counts[outcome] += 1
+        if EventOutcome.ACCEPTED in outcomes:
             self._last_job_created = self._clock.now()
         self._recovered()
+        if is_enabled(logger, logging.INFO):
+            for job, outcome, more in zip(jobs, outcomes, facts, strict=False):
+                self._log_created(job, outcome, more)
+
+    def _log_created(self, job: Job, outcome: EventOutcome, facts: Mapping[str, object]) -> None:
         is_new = outcome is EventOutcome.ACCEPTED
         logger.info(
             self._event("job_created_from_{}" if is_new else "duplicate_event_from_{}"),
@@ -190,32 +205,18 @@ class BaseTrigger(Service, JobTrigger):
             job_id=str(job.id),
             queue=job.queue_name,
             trigger=self._name,
+            **facts,
         )
 
-    def _count_many(self, jobs: Sequence[Job]) -> None:
-        # one line: for thousands in a second a line each would cost as much as the jobs
-        outcomes = Counter(map(outcome_of, jobs))
-        for outcome, number in outcomes.items():
-            self._counts[outcome] += number
-        created, duplicates = outcomes[EventOutcome.ACCEPTED], outcomes[EventOutcome.DUPLICATE]
-        if created:
-            self._last_job_created = self._clock.now()
-        self._recovered()
-        logger.info(self._event("jobs_created_from_{}"), created=created, duplicates=duplicates, trigger=self._name)
-
     def _failed(self, error: BaseException) -> None:
-        """Count a failure, unless it was counted where it was raised and is on its way up."""
-        if not getattr(error, _COUNTED, False):
+        """Count a failure whose way up ends here, unless it was counted where it was raised."""
+        counted = getattr(error, _COUNTED, 0)
+        if counted:
+            setattr(error, _COUNTED, counted - 1)
+        else:
             self._count_failed(error)
 
-    @staticmethod
-    def _failure_is_over(error: BaseException) -> None:
-        """Let the same object, raised again, be another failure."""
-        vars(error).pop(_COUNTED, None)
-
     def _count_failed(self, error: BaseException) -> None:
-        # on the error itself: built-in ones take no weak references, and holding them would hold their frames
-        setattr(error, _COUNTED, True)
         self._errors_count += 1
         self._last_error = describe(error)
         if self._state is TriggerState.RUNNING:
@@ -294,7 +295,7 @@ class BaseTrigger(Service, JobTrigger):
     @override
     def _on_starting(self) -> None:
         self._state = TriggerState.STARTING
-        logger.debug(self._event("starting_{}_trigger"), trigger=self._name, **self._settings())
+        logger.info(self._event("starting_{}_trigger"), trigger=self._name, **self._settings())
 
     @override
     def _on_started(self) -> None:
@@ -303,7 +304,7 @@ class BaseTrigger(Service, JobTrigger):
 
     @override
     def _on_stopping(self) -> None:
-        logger.debug(self._event("stopping_{}_trigger"), trigger=self._name)
+        logger.info(self._event("stopping_{}_trigger"), trigger=self._name)
 
     @override
     def _on_stopped(self) -> None:
@@ -313,7 +314,6 @@ class BaseTrigger(Service, JobTrigger):
     @override
     def _on_backoff(self, label: str, error: Exception, delay_seconds: float) -> None:
         self._failed(error)
-        self._failure_is_over(error)
         self._state = TriggerState.BACKOFF
         super()._on_backoff(label, error, delay_seconds)
 

@@ -1,7 +1,7 @@
 """Jobs by the clock."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from typing_extensions import override
@@ -23,6 +23,9 @@ from portico.utils.logging import get_logger
 __all__ = ["ScheduleConfig", "ScheduleDescription", "ScheduleTrigger"]
 
 logger = get_logger(__name__)
+
+_KEYS_ARE_HELD = timedelta(days=7)
+"""For as long after a tick the queue knows by default, at the least, which job it had."""
 
 
 class ScheduleTrigger(ScheduleLoop):
@@ -140,7 +143,8 @@ class ScheduleTrigger(ScheduleLoop):
     ) -> list[Job]:
         """Create the jobs of the ticks in ``[start, end)``, by default until now; duplicates are those that exist.
 
-        Naive times are on the wall clock of the schedule's zone. `overlap` is not asked.
+        Naive times are on the wall clock of the schedule's zone. `overlap` is not asked. Of ticks older than
+        `idempotency_seconds` of the queue nobody knows whether they had a job: they get one, and a warning is logged.
 
         Raises:
             ConfigurationError: `end` is in the future, or there are more than `limit` ticks.
@@ -148,6 +152,9 @@ class ScheduleTrigger(ScheduleLoop):
         """
         schedule = self._required(schedule_id)
         ticks = past_ticks(schedule, start, end, now=self._clock.now(), limit=limit)
+        if ticks and self._clock.now() - ticks[0] > _KEYS_ARE_HELD:
+            facts = {"schedule_id": schedule_id, "start": ticks[0].isoformat()}
+            logger.warning("schedule_backfill_beyond_keys", trigger=self._name, **facts)
         jobs: list[Job] = []
         for begin in range(0, len(ticks), CREATED_TOGETHER):
             occurrences = [Occurrence(tick, Cause.BACKFILL) for tick in ticks[begin : begin + CREATED_TOGETHER]]

@@ -72,6 +72,19 @@ async def test_run_now_says_when_overlap_keeps_it_out(clock: SetClock) -> None:
     assert (second.id, second.is_duplicate) == (first.id, True)
 
 
+async def test_a_backfill_of_ticks_whose_keys_may_be_forgotten_is_warned_of(
+    clock: SetClock, creator: RecordingJobCreator
+) -> None:
+    async with running(ScheduleTrigger(creator, [HOURLY], clock=clock)) as trigger:
+        with capture_logs() as logs:
+            await trigger.backfill("hourly", START - timedelta(days=7), START - timedelta(days=6))
+            assert "schedule_backfill_beyond_keys" not in events_of(logs)
+            await trigger.backfill("hourly", START - timedelta(days=7, hours=1), START - timedelta(days=6))
+
+    (line,) = [entry for entry in logs if entry["event"] == "schedule_backfill_beyond_keys"]
+    assert (line["log_level"], line["start"]) == ("warning", "2029-12-25T08:00:00+00:00")
+
+
 async def test_run_now_calls_an_override(clock: SetClock, creator: RecordingJobCreator) -> None:
     class Own(ScheduleTrigger):
         @override

@@ -1,9 +1,10 @@
 """What becomes of ticks that were missed, that meet an unfinished job, or are due by a clock that is wrong."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, call
 from uuid import UUID
 
 import pytest
@@ -217,6 +218,20 @@ async def test_a_tick_that_waits_is_still_due_after_a_restart(clock: SetClock) -
     assert await work.ticks() == ["01 09:00:00", "01 10:00:00"]
 
 
+async def test_two_schedules_of_one_id_keep_each_other_out_only_where_trigger_and_type_are_one(clock: SetClock) -> None:
+    work = _Work(clock)
+    schedule = replace(MINUTELY, overlap="skip", schedule_id="x")
+    others = [
+        ScheduleTrigger(work.service, [replace(schedule, job_type="report")], clock=clock),
+        ScheduleTrigger(work.service, [schedule], clock=clock, name="other"),
+    ]
+    async with running(ScheduleTrigger(work.service, [schedule], clock=clock), *others):
+        await clock.advance(2 * MINUTE)
+
+    keys = {job.metadata["unique_key"] for job in await work.queue.list_jobs()}
+    assert keys == {"schedule:health.check:x", "schedule:report:x", "other:health.check:x"}
+
+
 async def test_replicas_of_one_schedule_do_not_keep_each_other_waiting(clock: SetClock) -> None:
     work, store = _Work(clock), MemoryTriggerStore(clock=clock)
     schedule = replace(MINUTELY, overlap="queue_one")
@@ -283,16 +298,66 @@ def _many(count: int, **changes: Any) -> list[ScheduleConfig]:
 
 async def test_ticks_of_one_time_are_created_in_batches(clock: SetClock) -> None:
     creator, inbox = CountingCreator(), MemoryEventInbox()
-    with capture_logs() as logs:
-        async with running(ScheduleTrigger(creator, _many(250), clock=clock, inbox=inbox)) as trigger:
-            await clock.advance(MINUTE)
-            assert trigger.get_health().jobs_created_count == 250
+    async with running(ScheduleTrigger(creator, _many(250), clock=clock, inbox=inbox)) as trigger:
+        await clock.advance(MINUTE)
+        assert trigger.get_health().jobs_created_count == 250
 
     assert sum(creator.batches) == 250
     assert len(creator.batches) < 10
-    assert "jobs_created_from_schedule" in events_of(logs)
-    entries = await inbox.list_events()
-    assert sum(len(entry.job_ids) for entry in entries) == 250
+
+
+async def test_each_tick_of_a_batch_is_a_line_in_the_inbox(clock: SetClock) -> None:
+    creator, inbox = CountingCreator(), MemoryEventInbox()
+    async with running(ScheduleTrigger(creator, _many(250), clock=clock, inbox=inbox)):
+        await clock.advance(MINUTE)
+        entries = await inbox.list_events(limit=1_000)
+
+    expected = {(job.id,): f"{job.metadata['schedule_id']}:1893488400" for job in creator.jobs}
+    assert {entry.job_ids: entry.source_id for entry in entries} == expected
+    assert len(entries) == 250
+
+
+async def test_each_job_of_a_batch_is_a_line_in_the_log_with_its_cron(clock: SetClock) -> None:
+    creator = CountingCreator()
+    every = ScheduleConfig(every=MINUTE, job_type="health.check", schedule_id="every")
+    with capture_logs() as logs:
+        async with running(ScheduleTrigger(creator, [MINUTELY, HOURLY, every], clock=clock)):
+            await clock.advance(MINUTE)
+
+    lines = [entry for entry in logs if entry["event"] == "job_created_from_schedule"]
+    assert creator.batches == [3]
+    assert {(line["schedule_id"], line.get("cron"), line.get("when")) for line in lines} == {
+        ("minutely", "* * * * *", None),
+        ("hourly", "0 * * * *", None),
+        ("every", None, "every 60 s"),
+    }
+    assert {line["job_id"] for line in lines} == {str(job.id) for job in creator.jobs}
+
+
+async def test_what_somebody_asked_for_is_in_the_inbox_too(clock: SetClock) -> None:
+    inbox = MemoryEventInbox()
+    async with running(ScheduleTrigger(CountingCreator(), [HOURLY], clock=clock, inbox=inbox)) as trigger:
+        (ran,) = filter(None, [await trigger.run_now("hourly")])
+        filled = await trigger.backfill("hourly", START - timedelta(hours=2, minutes=30))
+        await clock.settle()
+        entries = await inbox.list_events()
+
+    assert [entry.job_ids for entry in entries[::-1]] == [(job.id,) for job in [ran, *filled]]
+
+
+async def test_a_stuck_inbox_holds_up_no_tick(clock: SetClock) -> None:
+    class Stuck(MemoryEventInbox):
+        @override
+        async def record_many(self, events: Any) -> None:
+            await clock.sleep(DAY)
+
+    creator = CountingCreator()
+    async with running(ScheduleTrigger(creator, _many(20), clock=clock, inbox=Stuck())) as trigger:
+        await clock.advance(3 * MINUTE)
+        assert len(creator.jobs) == 60
+        stopping = asyncio.create_task(trigger.stop())
+        await clock.advance(2 * DAY)
+        await stopping
 
 
 async def test_the_highest_priority_of_one_time_is_created_first(clock: SetClock) -> None:
@@ -325,11 +390,32 @@ async def test_a_store_that_is_down_fails_a_batch_as_one(clock: SetClock) -> Non
 
     assert len(creator.jobs) == 20
     assert creator.batches == [20, 20, 20, 20]
-    alerts.send_alert.assert_awaited_once_with(
+    alert = call(
         level="error", message="Failed to create scheduled job: health.check", context={"error": "the store is down"}
     )
+    assert alerts.send_alert.await_args_list == [alert] * 20
     failures = [entry for entry in logs if entry["event"] == "scheduled_job_creation_failed"]
-    assert [(entry["attempt"], entry["ticks"]) for entry in failures] == [(1, 20), (2, 20), (3, 20)]
+    attempts = {(entry["attempt"], entry["schedule_id"]) for entry in failures}
+    assert attempts == {(attempt, f"s{number}") for attempt in (1, 2, 3) for number in range(20)}
+
+
+async def test_an_alert_service_that_hangs_delays_the_next_attempt_of_a_batch_by_one_time_limit(
+    clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portico.runtime.scheduled_jobs._ALERT_TIMEOUT_SECONDS", 0.01)
+    creator, alerts = CountingCreator(), AsyncMock()
+    creator.fail_next(DatabaseError("the store is down"))
+    alerts.send_alert.side_effect = asyncio.Event().wait
+    trigger = ScheduleTrigger(creator, _many(20), clock=clock, alert_service=alerts, max_retries=1)
+    with capture_logs() as logs:
+        async with running(trigger):
+            await clock.advance(30)
+            async with asyncio.timeout(1):
+                while events_of(logs).count("alert_failed") < 20:
+                    await asyncio.sleep(0.001)
+            await clock.advance(2)
+
+    assert creator.batches == [20, 20]
 
 
 async def test_an_override_is_called_for_each_tick_of_a_batch(clock: SetClock, creator: RecordingJobCreator) -> None:

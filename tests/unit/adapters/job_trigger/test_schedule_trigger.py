@@ -558,6 +558,60 @@ async def test_an_override_that_fails_is_tried_again_and_counted(clock: SetClock
     assert "hunter2" not in str(logs)
 
 
+async def test_the_same_error_object_raised_again_is_another_failure(
+    clock: SetClock, creator: RecordingJobCreator
+) -> None:
+    trigger = ScheduleTrigger(creator, [DAILY], clock=clock)
+    trigger._create_scheduled_job = AsyncMock(side_effect=RuntimeError("again"))  # type: ignore[method-assign] # - as a test of a user may
+    async with running(trigger):
+        await clock.advance(30 + 2)
+        assert trigger._create_scheduled_job.await_count == 2
+        assert trigger.get_health().errors_count == 2
+
+
+class ReturningScheduleTrigger(ScheduleTrigger):
+    """Creates by itself, and says what."""
+
+    @override
+    async def _create_scheduled_job(self, config: ScheduleConfig) -> Job:
+        return await self.job_creator.create_job(
+            job_type=config.job_type, payload={}, metadata={"idempotency_key": config.schedule_id}
+        )
+
+
+async def test_a_job_that_an_override_returns_is_counted_told_and_recorded(
+    clock: SetClock, creator: RecordingJobCreator
+) -> None:
+    inbox = MemoryEventInbox()
+    trigger = ReturningScheduleTrigger(creator, [MINUTELY], clock=clock, inbox=inbox)
+    with capture_logs() as logs:
+        async with running(trigger):
+            await clock.advance(2 * MINUTE)
+            health = trigger.get_health()
+
+    assert (health.jobs_created_count, health.duplicates_count) == (1, 1)
+    assert health.last_job_created == NINE
+    (line,) = [entry for entry in logs if entry["event"] == "job_created_from_schedule"]
+    assert (line["job_id"], line["cron"]) == (str(creator.jobs[0].id), "* * * * *")
+    assert [event.outcome for event in await inbox.list_events()] == [EventOutcome.DUPLICATE, EventOutcome.ACCEPTED]
+
+
+async def test_an_override_that_calls_the_inherited_one_is_counted_once(
+    clock: SetClock, creator: RecordingJobCreator
+) -> None:
+    class Passing(ScheduleTrigger):
+        @override
+        async def _create_scheduled_job(self, config: ScheduleConfig) -> Job | None:
+            return await super()._create_scheduled_job(config)
+
+    inbox = MemoryEventInbox()
+    async with running(Passing(creator, [MINUTELY], clock=clock, inbox=inbox)) as trigger:
+        await clock.advance(MINUTE)
+        assert trigger.get_health().jobs_created_count == 1
+
+    assert len(await inbox.list_events()) == 1
+
+
 async def test_called_by_hand_it_creates_a_job_for_the_present_second(
     clock: SetClock, creator: RecordingJobCreator
 ) -> None:
