@@ -1,5 +1,6 @@
 """The queue in an SQLite file keeps the promises of every queue."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from typing_extensions import override
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.ports.job_limits import JobLimit
 from portico.testing import FakeClock
 from portico.testing.contracts import JobQueueContract
 from portico.testing.contracts.queue_suite.retention import SHORT_RETENTION
@@ -28,6 +30,10 @@ class TestSqliteQueue(JobQueueContract):
     def make_second_queue(self) -> DatabaseJobQueueAdapter:
         return self.make_queue()
 
+    @override
+    def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:
+        return DatabaseJobQueueAdapter(self.url, clock=self.clock, limits=limits)
+
 
 class TestSqliteQueueOnTheSystemClock(JobQueueContract):
     @pytest.fixture(autouse=True)
@@ -41,3 +47,7 @@ class TestSqliteQueueOnTheSystemClock(JobQueueContract):
     @override
     def make_second_queue(self) -> DatabaseJobQueueAdapter:
         return self.make_queue()
+
+    @override
+    def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:
+        return DatabaseJobQueueAdapter(self.url, lease_seconds=0.2, durability="power", limits=limits)

@@ -6,10 +6,15 @@ import signal
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job
+from portico.ports.job_limits import ConcurrencyLimit
+
+MOST_RUNNING = 3
+LIMITED = (ConcurrencyLimit(MOST_RUNNING, queue_name="limited"),)
 
 
 def job(**payload: object) -> Job:
@@ -29,9 +34,9 @@ async def produce(queue: DatabaseJobQueueAdapter) -> None:
             say(stored.id)
 
 
-async def hold(queue: DatabaseJobQueueAdapter) -> None:
+async def hold(queue: DatabaseJobQueueAdapter, name: str = "default") -> None:
     """Claim what is there and do nothing with it until killed."""
-    for claimed in await queue.dequeue_many("default", 100, timeout=10):
+    for claimed in await queue.dequeue_many(name, 100, timeout=10):
         say(claimed.id)
     say("holding")
     await asyncio.sleep(3600)
@@ -43,6 +48,17 @@ async def drain(queue: DatabaseJobQueueAdapter) -> None:
         answers = await queue.acknowledge_many([claimed.id for claimed in jobs])
         for claimed, answer in zip(jobs, answers, strict=True):
             say(f"{claimed.id} {answer}")
+
+
+async def drain_limited(queue: DatabaseJobQueueAdapter) -> None:
+    """Work one by one, several at once, until nothing is left; say how many were running meanwhile."""
+
+    async def work() -> None:
+        while (claimed := await queue.dequeue("limited", timeout=1)) is not None:
+            say((await queue.get_queue_stats("limited")).running_count)
+            await queue.acknowledge(claimed.id)
+
+    await asyncio.gather(*(work() for _ in range(4)))
 
 
 async def fill(queue: DatabaseJobQueueAdapter) -> None:
@@ -69,13 +85,15 @@ async def fill(queue: DatabaseJobQueueAdapter) -> None:
 ROLES: dict[str, Callable[[DatabaseJobQueueAdapter], Awaitable[None]]] = {
     "produce": produce,
     "hold": hold,
+    "hold_limited": partial(hold, name="limited"),
     "drain": drain,
+    "drain_limited": drain_limited,
     "fill": fill,
 }
 
 
 async def main(role: str, url: str) -> None:
-    await ROLES[role](DatabaseJobQueueAdapter(url))
+    await ROLES[role](DatabaseJobQueueAdapter(url, limits=LIMITED))
 
 
 if __name__ == "__main__":

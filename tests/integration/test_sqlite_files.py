@@ -20,7 +20,8 @@ from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.testing import FakeClock
 
-FIXTURE = Path(__file__).parent.parent / "fixtures" / "sqlite-schema-1.db"
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURE = FIXTURES / "sqlite-schema-1.db"
 pytestmark = pytest.mark.asyncio
 
 
@@ -39,9 +40,9 @@ async def refusal(path: Path) -> PorticoError:
     return raised.value
 
 
-@pytest_asyncio.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[DatabaseJobQueueAdapter]:
-    shutil.copy(FIXTURE, tmp_path / "kept.db")
+@pytest_asyncio.fixture(params=[1, 3])
+async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DatabaseJobQueueAdapter]:
+    shutil.copy(FIXTURES / f"sqlite-schema-{request.param}.db", tmp_path / "kept.db")
     clock = FakeClock(datetime(2026, 1, 1, 1, tzinfo=UTC))
     queue = DatabaseJobQueueAdapter(f"sqlite:///{tmp_path}/kept.db", clock=clock)
     await queue.initialize()
@@ -49,7 +50,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[DatabaseJobQueueAdapter]:
     await queue.close()
 
 
-async def test_the_jobs_of_a_file_of_schema_1_are_all_there(kept: DatabaseJobQueueAdapter) -> None:
+async def test_the_jobs_of_an_older_file_are_all_there(kept: DatabaseJobQueueAdapter) -> None:
     assert await kept.get_queue_stats("fixture") == QueueStats("fixture", 3, 0, 1, 1, 1)
     completed = await kept.get_job(uuid.UUID(int=1))
     scheduled = await kept.get_job(uuid.UUID(int=5))
@@ -59,13 +60,13 @@ async def test_the_jobs_of_a_file_of_schema_1_are_all_there(kept: DatabaseJobQue
     assert (scheduled.scheduled_at, scheduled.created_by) == (datetime(2026, 1, 2, tzinfo=UTC), uuid.UUID(int=77))
 
 
-async def test_the_jobs_of_a_file_of_schema_1_are_worked(kept: DatabaseJobQueueAdapter) -> None:
+async def test_the_jobs_of_an_older_file_are_worked(kept: DatabaseJobQueueAdapter) -> None:
     claimed = await kept.dequeue_many("fixture", 10, timeout=0)
     assert [each.id.int for each in claimed] == [6, 4]
     assert await kept.acknowledge_many([each.id for each in claimed]) == [True, True]
 
 
-async def test_the_keys_of_a_file_of_schema_1_are_held(kept: DatabaseJobQueueAdapter) -> None:
+async def test_the_keys_of_an_older_file_are_held(kept: DatabaseJobQueueAdapter) -> None:
     for key, number in (("event-4", 4), ("event-7", 7)):
         again = await kept.enqueue(
             Job(id=uuid.uuid4(), queue_name="fixture", job_type="t", payload={}, metadata={"idempotency_key": key})
@@ -73,7 +74,7 @@ async def test_the_keys_of_a_file_of_schema_1_are_held(kept: DatabaseJobQueueAda
         assert (again.is_duplicate, again.id.int) == (True, number)
 
 
-async def test_triggers_and_events_of_a_file_of_schema_1_are_remembered(kept: DatabaseJobQueueAdapter) -> None:
+async def test_triggers_and_events_of_an_older_file_are_remembered(kept: DatabaseJobQueueAdapter) -> None:
     triggers, inbox = SqliteTriggerStore(kept.store), SqliteEventInbox(kept.store)
     cursor = await triggers.get("files", "cursor")
     event = await inbox.get(uuid.UUID(int=100))

@@ -106,7 +106,9 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
     @override
     def capabilities(self) -> frozenset[QueueCapability]:
         shared = STORE_CAPABILITIES | {QueueCapability.ABORT, QueueCapability.DURABLE, QueueCapability.SHARED}
-        return shared | {QueueCapability.TRANSACTIONS} if isinstance(self._store, PostgresStore) else shared
+        if isinstance(self._store, PostgresStore):
+            return shared | {QueueCapability.TRANSACTIONS}
+        return shared | {QueueCapability.LIMITS, QueueCapability.PARTITIONS}
 
     @override
     async def enqueue(self, job: Job, *, connection: object | None = None) -> Job:

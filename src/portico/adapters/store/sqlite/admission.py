@@ -8,6 +8,7 @@ from uuid import UUID
 from portico.adapters.job_store import key_of, with_fields
 from portico.adapters.store.sqlite.rows import ENDED, Row, job_from_row, new_row
 from portico.adapters.store.sqlite.statements import chunks, statement
+from portico.adapters.store.sqlite.turns import in_turn
 from portico.ports.job import Job, JobStatus
 
 _Name = tuple[str, str]
@@ -106,8 +107,8 @@ def _by_names(connection: sqlite3.Connection, name: str, names: Iterable[_Name])
 
 
 def _store(connection: sqlite3.Connection, admitted: Sequence[Newcomer]) -> None:
-    for chunk in chunks(admitted):
-        connection.execute(statement("job_insert", len(chunk)), [value for each in chunk for value in each.row])
+    for rows in chunks(in_turn(connection, [each.row for each in admitted])):
+        connection.execute(statement("job_insert", len(rows)), [value for row in rows for value in row])
     keyed = [(*each.idempotency, each.row[0]) for each in admitted if each.idempotency is not None]
     for keys in chunks(keyed):
         connection.execute(statement("key_hold", len(keys)), [value for key in keys for value in key])

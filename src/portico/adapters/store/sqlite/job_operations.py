@@ -2,15 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from portico.adapters.job_store import Holding, JobFilter, key_of, unique_key_taken, unknown_page
+from portico.adapters.store.sqlite import slots
 from portico.adapters.store.sqlite.rows import (
     ABORT,
-    PRIORITY,
+    ID,
     RUNNING,
-    SEQ,
     STATE,
     TOKEN,
     Row,
@@ -24,70 +23,25 @@ from portico.ports import job_lifecycle
 from portico.ports.job import Job, JobStatus
 
 Transition = Callable[[Job], Job]
+Queues = frozenset[str]
+"""The queues that have something to claim since."""
 Answer = tuple[bytes, int | None, str | None]
 """A completed job's id, the token that its worker shows, and the result."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRequest:
-    """What a claim asks for; times in microseconds."""
-
-    queue_name: str
-    limit: int
-    now: int
-    lease_end: int
-    token: int
-    session: str
-    max_crashes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimAnswer:
-    """What it got: rows in order, when the queue is due next if it was emptied, and which queues jobs came back to."""
-
-    rows: Sequence[Row]
-    due_at: int | None
-    came_back_to: frozenset[str]
-
-
-def claim(connection: sqlite3.Connection, request: ClaimRequest) -> ClaimAnswer:
-    """Give back what has expired, then claim what is ready."""
-    expired = give_back(connection, "job_select_expired", (request.now,), request.now, request.max_crashes)
-    came_back_to = frozenset(job.queue_name for job in expired if not job.status.is_final)
-    if connection.execute(statement("queue_is_paused"), (request.queue_name,)).fetchone()[0]:
-        return ClaimAnswer(rows=(), due_at=None, came_back_to=came_back_to)
-    connection.execute(statement("job_promote"), (request.queue_name, request.now))
-    rows = connection.execute(
-        statement("job_claim"),
-        {
-            "now": request.now,
-            "token": request.token,
-            "lease_end": request.lease_end,
-            "session": request.session,
-            "queue_name": request.queue_name,
-            "limit": request.limit,
-        },
-    ).fetchall()
-    rows.sort(key=lambda row: (-row[PRIORITY], row[SEQ]))
-    due_at = None
-    if len(rows) < request.limit:
-        due_at = connection.execute(statement("job_next_due"), (request.queue_name,)).fetchone()[0]
-    return ClaimAnswer(rows=rows, due_at=due_at, came_back_to=came_back_to)
-
-
-def complete(connection: sqlite3.Connection, answers: Sequence[Answer], now: int) -> set[bytes]:
+def complete(connection: sqlite3.Connection, answers: Sequence[Answer], now: int) -> tuple[set[bytes], Queues]:
     """Complete the running jobs among them whose token fits, and return their ids."""
     done: set[bytes] = set()
     for chunk in chunks(answers):
         values = [value for answer in chunk for value in answer]
         rows = connection.execute(statement("job_complete", len(chunk)), [*values, now])
         done.update(row[0] for row in rows)
-    return done
+    return done, slots.free(connection, [*done], now)
 
 
 def change_running(
     connection: sqlite3.Connection, holding: Holding, transition: Transition, run_at: int, now: int
-) -> Job | None:
+) -> Queues | None:
     """Store what the transition makes of a running job; None when it does not match."""
     row = _select(connection, holding.job_id)
     if row is None or row[STATE] != RUNNING or holding.token not in (None, row[TOKEN]):
@@ -95,34 +49,33 @@ def change_running(
     return _end_run(connection, row, transition(job_from_row(row)), run_at, now)
 
 
-def change(
-    connection: sqlite3.Connection, job_id: UUID, transition: Transition, allowed: frozenset[JobStatus], now: int
-) -> Job | None:
-    """Store what the transition makes of a job in one of the statuses; None when it is in another."""
-    row = _select(connection, job_id)
-    if row is None:
+def cancel(connection: sqlite3.Connection, job_id: UUID, now: int) -> Queues | None:
+    """Cancel a waiting job; None when it does not wait."""
+    job = _find(connection, job_id, job_lifecycle.cancelled)
+    if job is None:
         return None
-    job = job_from_row(row)
-    return _store_back(connection, transition(job), now, now) if job.status in allowed else None
+    queues = slots.pass_on(connection, job_id, now)
+    _store_back(connection, job_lifecycle.cancelled(job, moment(now)), now, now)
+    return queues
 
 
-def revive(connection: sqlite3.Connection, job_id: UUID, now: int) -> Job | None:
+def revive(connection: sqlite3.Connection, job_id: UUID, now: int) -> Queues | None:
     """Make a failed job PENDING; `ConflictError` when another has its unique key."""
-    revivable = job_lifecycle.TRANSITIONS[job_lifecycle.revived]
-    row = _select(connection, job_id)
-    if row is None or job_from_row(row).status not in revivable:
+    job = _find(connection, job_id, job_lifecycle.revived)
+    if job is None:
         return None
     holder = connection.execute(statement("job_unique_holder"), (job_id.bytes,)).fetchone()
     if holder is not None:
         raise unique_key_taken(job_id, UUID(bytes=holder[0]))
-    return change(connection, job_id, job_lifecycle.revived, revivable, now)
+    _store_back(connection, job_lifecycle.revived(job), now, now)
+    return frozenset([job.queue_name])
 
 
-def delete(connection: sqlite3.Connection, job_id: UUID, now: int, held_for: int) -> bool:
+def delete(connection: sqlite3.Connection, job_id: UUID, now: int, held_for: int) -> Queues | None:
     """Delete a job that is not running; its idempotency key is held on."""
     row = _select(connection, job_id)
     if row is None or row[STATE] == RUNNING:
-        return False
+        return None
     job = job_from_row(row)
     key = key_of(job, "idempotency_key")
     if key is not None:
@@ -130,14 +83,15 @@ def delete(connection: sqlite3.Connection, job_id: UUID, now: int, held_for: int
         status = job.status if job.status.is_final else JobStatus.FAILED
         values = (status.value, microseconds(ended_at) + held_for, job.queue_name, key, job_id.bytes)
         connection.execute(statement("key_outlive"), values)
+    queues = slots.pass_on(connection, job_id, now)
     connection.execute(statement("job_delete"), (job_id.bytes,))
-    return True
+    return queues
 
 
 def give_back(
     connection: sqlite3.Connection, which: str, values: tuple[object, ...], now: int, max_crashes: int
-) -> list[Job]:
-    """Store the jobs of a select as crashed, and return them."""
+) -> list[Queues]:
+    """Store the jobs of a select as crashed."""
     rows = connection.execute(statement(which), values).fetchall()
     jobs = [job_lifecycle.crashed(job_from_row(row), moment(now), max_crashes=max_crashes) for row in rows]
     return [_end_run(connection, row, job, now, now) for row, job in zip(rows, jobs, strict=True)]
@@ -149,13 +103,13 @@ def release_session(connection: sqlite3.Connection, session: str, now: int) -> N
         _end_run(connection, row, job_lifecycle.released(job_from_row(row)), now, now)
 
 
-def recover(connection: sqlite3.Connection, dead: Collection[str], now: int, max_crashes: int) -> list[Job]:
-    """Give back what expired and what dead sessions held, and forget keys whose time is over."""
-    jobs = give_back(connection, "job_select_expired", (now,), now, max_crashes)
+def recover(connection: sqlite3.Connection, dead: Collection[str], now: int, max_crashes: int) -> tuple[int, Queues]:
+    """Give back what expired and what dead sessions held, and forget keys whose time is over; count the jobs."""
+    ended = give_back(connection, "job_select_expired", (now,), now, max_crashes)
     for name in dead:
-        jobs += give_back(connection, "job_select_of_session", (name,), now, max_crashes)
+        ended += give_back(connection, "job_select_of_session", (name,), now, max_crashes)
     connection.execute(statement("key_forget_expired"), (now,))
-    return jobs
+    return len(ended), slots.sweep(connection, now).union(*ended)
 
 
 def request_abort(connection: sqlite3.Connection, job_id: UUID) -> str | None:
@@ -205,13 +159,23 @@ def _select(connection: sqlite3.Connection, job_id: UUID) -> Row | None:
     return row
 
 
-def _end_run(connection: sqlite3.Connection, row: Row, job: Job, run_at: int, now: int) -> Job:
+def _find(connection: sqlite3.Connection, job_id: UUID, transition: Callable[..., Job]) -> Job | None:
+    """Return the job if the transition may start where it is."""
+    row = _select(connection, job_id)
+    if row is None:
+        return None
+    job = job_from_row(row)
+    return job if job.status in job_lifecycle.TRANSITIONS[transition] else None
+
+
+def _end_run(connection: sqlite3.Connection, row: Row, job: Job, run_at: int, now: int) -> Queues:
     """Store what became of a running job; it does not wait again when somebody asked for its end."""
     if row[ABORT] and not job.status.is_final:
         job = job_lifecycle.aborted(job_from_row(row), moment(now))
-    return _store_back(connection, job, run_at, now)
+    _store_back(connection, job, run_at, now)
+    freed = slots.free(connection, [row[ID]], now)
+    return freed if job.status.is_final else freed | {job.queue_name}
 
 
-def _store_back(connection: sqlite3.Connection, job: Job, run_at: int, now: int) -> Job:
+def _store_back(connection: sqlite3.Connection, job: Job, run_at: int, now: int) -> None:
     connection.execute(statement("job_store_back"), stored_back_row(job, run_at, now))
-    return job

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
+from portico.adapters.job_slots import SlotRules
 from portico.adapters.job_store import (
     Claim,
     Completion,
@@ -24,11 +25,12 @@ from portico.adapters.job_store import (
     job_from,
 )
 from portico.adapters.ready_signals import ReadySignals
-from portico.adapters.store.sqlite import admission, job_operations, pruning
+from portico.adapters.store.sqlite import admission, claims, job_operations, pruning
 from portico.adapters.store.sqlite.admission import Newcomer
+from portico.adapters.store.sqlite.claims import ClaimAnswer, ClaimRequest
 from portico.adapters.store.sqlite.connection_thread import MANY_ROWS, Operation
 from portico.adapters.store.sqlite.foreign_changes import watch
-from portico.adapters.store.sqlite.job_operations import Answer, ClaimAnswer, ClaimRequest
+from portico.adapters.store.sqlite.job_operations import Answer, Queues
 from portico.adapters.store.sqlite.rows import TOKEN, job_from_row, microseconds, moment
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
@@ -43,6 +45,10 @@ Result = TypeVar("Result")
 
 logger = get_logger(__name__)
 
+_FIRST_LOOKS = 100
+_MORE_LOOKS = 1_000
+"""How many jobs of a line that come under limits one transaction looks at."""
+
 
 class SqliteJobs(JobStore):
     """Every method is one operation of the writer or the reader; what wakes waiting claims follows its commit."""
@@ -52,6 +58,7 @@ class SqliteJobs(JobStore):
         self._rules = rules
         self._clock = clock
         self._signals = ReadySignals(clock)
+        self._slot_rules = SlotRules(rules.limits)
         self._held_for = round(rules.idempotency_seconds * 1_000_000)
         self._emptied: set[str] = set()
         """Queues whose last claim took all there was, so that the next one will hardly take much."""
@@ -89,17 +96,11 @@ class SqliteJobs(JobStore):
     @override
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
         before = self._signals.before_claim(queue_name)
-        claiming = self._store.submit(
-            partial(job_operations.claim, request=self._request(queue_name, limit)),
-            rows=1 if queue_name in self._emptied else limit,
-        )
-        try:
-            answer = await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            claiming.add_done_callback(self._give_back)
-            raise
-        self._announce(answer.came_back_to - {queue_name})
-        if len(answer.rows) < limit:
+        rows = 1 if queue_name in self._emptied else limit
+        answer = await self._claim(self._request(queue_name, limit, _FIRST_LOOKS), rows)
+        while not answer.rows and not answer.is_emptied:
+            answer = await self._claim(self._request(queue_name, limit, _MORE_LOOKS), _MORE_LOOKS)
+        if answer.is_emptied:
             due_at = None if answer.due_at is None else moment(answer.due_at)
             self._signals.emptied(queue_name, before, due_at)
             self._emptied.add(queue_name)
@@ -110,7 +111,9 @@ class SqliteJobs(JobStore):
     @override
     async def complete(self, completions: Sequence[Completion]) -> list[bool]:
         answers = [(each.holding.job_id.bytes, each.holding.token, _result_text(each)) for each in completions]
-        return await self._finish(self._store.submit_item(self._complete, answers, rows=len(answers)))
+        done, queues = await self._finish(self._store.submit_item(self._complete, answers, rows=len(answers)))
+        self._announce(queues)
+        return done
 
     @override
     async def reject(self, rejection: Rejection) -> bool:
@@ -139,16 +142,16 @@ class SqliteJobs(JobStore):
         session = self._store.session
         self._store.renew_presence()
         dead = session.find_dead()
-        jobs = await self._write(
+        count, queues = await self._write(
             partial(job_operations.recover, dead=dead, now=self._now(), max_crashes=self._rules.max_crashes),
             rows=MANY_ROWS,
         )
         # only now: whoever dies before leaves their files to be found again
         session.bury(dead)
-        if jobs:
-            logger.info("jobs_recovered", count=len(jobs), path=str(self._store.path))
-            self._ring(jobs)
-        return len(jobs)
+        self._announce(queues)
+        if count:
+            logger.info("jobs_recovered", count=count, path=str(self._store.path))
+        return count
 
     @override
     async def request_abort(self, job_id: UUID) -> bool:
@@ -184,25 +187,15 @@ class SqliteJobs(JobStore):
 
     @override
     async def cancel(self, job_id: UUID) -> bool:
-        now = self._clock.now()
-        operation = partial(
-            job_operations.change,
-            job_id=job_id,
-            transition=partial(job_lifecycle.cancelled, now=now),
-            allowed=job_lifecycle.TRANSITIONS[job_lifecycle.cancelled],
-            now=microseconds(now),
-        )
-        return await self._write(operation) is not None
+        return await self._change(partial(job_operations.cancel, job_id=job_id, now=self._now()))
 
     @override
     async def revive(self, job_id: UUID) -> bool:
-        job = await self._write(partial(job_operations.revive, job_id=job_id, now=self._now()))
-        self._ring([] if job is None else [job])
-        return job is not None
+        return await self._change(partial(job_operations.revive, job_id=job_id, now=self._now()))
 
     @override
     async def delete(self, job_id: UUID) -> bool:
-        return await self._write(
+        return await self._change(
             partial(job_operations.delete, job_id=job_id, now=self._now(), held_for=self._held_for)
         )
 
@@ -238,8 +231,19 @@ class SqliteJobs(JobStore):
     async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
         await self._signals.wait(queue_names, timeout)
 
+    async def _claim(self, request: ClaimRequest, rows: int) -> ClaimAnswer:
+        claiming = self._store.submit(partial(claims.claim, request=request), rows=rows)
+        try:
+            answer = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            claiming.add_done_callback(self._give_back)
+            raise
+        # who was emptied has nothing to claim, whatever came back to it
+        self._announce(answer.came_back_to - {request.queue_name} if answer.is_emptied else answer.came_back_to)
+        return answer
+
     async def _change_running(self, holding: Holding, transition: job_operations.Transition, run_at: int) -> bool:
-        job = await self._write(
+        return await self._change(
             partial(
                 job_operations.change_running,
                 holding=holding,
@@ -248,18 +252,23 @@ class SqliteJobs(JobStore):
                 now=self._now(),
             )
         )
-        self._ring([] if job is None else [job])
-        return job is not None
+
+    async def _change(self, operation: Operation[Queues | None]) -> bool:
+        queues = await self._write(operation)
+        self._announce(queues or ())
+        return queues is not None
 
     def _insert(self, connection: sqlite3.Connection, calls: Sequence[Sequence[Newcomer]]) -> list[list[Job | None]]:
         newcomers = [newcomer for call in calls for newcomer in call]
         duplicates = iter(admission.insert(connection, newcomers, self._now(), self._held_for))
         return [list(islice(duplicates, len(call))) for call in calls]
 
-    def _complete(self, connection: sqlite3.Connection, calls: Sequence[Sequence[Answer]]) -> list[list[bool]]:
+    def _complete(
+        self, connection: sqlite3.Connection, calls: Sequence[Sequence[Answer]]
+    ) -> list[tuple[list[bool], Queues]]:
         answers = [answer for call in calls for answer in call]
-        done = job_operations.complete(connection, answers, self._now())
-        return [[_take(done, job_id) for job_id, _, _ in call] for call in calls]
+        done, queues = job_operations.complete(connection, answers, self._now())
+        return [([_take(done, job_id) for job_id, _, _ in call], queues) for call in calls]
 
     async def _write(self, operation: Operation[Result], *, rows: int = 1) -> Result:
         return await self._finish(self._store.submit(operation, rows=rows))
@@ -276,7 +285,7 @@ class SqliteJobs(JobStore):
         if not writing.cancelled() and writing.exception() is None:
             self._announce_unknown()
 
-    def _request(self, queue_name: str, limit: int) -> ClaimRequest:
+    def _request(self, queue_name: str, limit: int, looks: int) -> ClaimRequest:
         return ClaimRequest(
             queue_name=queue_name,
             limit=limit,
@@ -285,6 +294,8 @@ class SqliteJobs(JobStore):
             token=secrets.randbits(63),
             session=self._store.session.name,
             max_crashes=self._rules.max_crashes,
+            rules=self._slot_rules,
+            looks=looks,
         )
 
     def _give_back(self, claiming: asyncio.Future[ClaimAnswer]) -> None:
@@ -306,7 +317,7 @@ class SqliteJobs(JobStore):
             with suppress(DatabaseError):
                 self._store.submit(operation).add_done_callback(self._given_back)
 
-    def _given_back(self, releasing: asyncio.Future[Job | None]) -> None:
+    def _given_back(self, releasing: asyncio.Future[Queues | None]) -> None:
         if releasing.cancelled():
             return
         error = releasing.exception()
@@ -314,11 +325,7 @@ class SqliteJobs(JobStore):
             # the lease ends by itself
             logger.warning("claim_not_given_back", error=str(error))
             return
-        job = releasing.result()
-        self._ring([] if job is None else [job])
-
-    def _ring(self, jobs: Iterable[Job]) -> None:
-        self._announce(job.queue_name for job in jobs if not job.status.is_final)
+        self._announce(releasing.result() or ())
 
     def _announce(self, queue_names: Iterable[str]) -> None:
         """Wake whoever waits for one of the queues, here and in other processes."""

@@ -11,11 +11,11 @@ from portico.runtime.documents import decode, encode
 Row = tuple[Any, ...]
 
 READY, LATER, RUNNING, ENDED = range(4)
-"""The values of `portico_job.state`."""
+"""The values of `portico_job.state`; a parked job has another, which only statements know."""
 
-# behind the fields of a job every statement selects these
-SEQ, STATE, TOKEN, ABORT = -4, -3, -2, -1
-PRIORITY, STATUS = 3, 4
+# behind the fields of a job every statement selects these, a claim also the rank
+RANK, SEQ, STATE, TOKEN, ABORT = -5, -4, -3, -2, -1
+ID, QUEUE, PRIORITY, STATUS = 0, 1, 3, 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -36,8 +36,8 @@ def job_from_row(row: Row) -> Job:
     """Build the job of a row that was selected with the columns of ``job_select``."""
     return job_from(
         {
-            "id": UUID(bytes=row[0]),
-            "queue_name": row[1],
+            "id": UUID(bytes=row[ID]),
+            "queue_name": row[QUEUE],
             "job_type": row[2],
             "priority": row[PRIORITY],
             "status": _STATUSES[row[STATUS]],
@@ -60,7 +60,7 @@ def job_from_row(row: Row) -> Job:
 
 
 def new_row(job: Job, now: int) -> Row:
-    """Return the values of ``job_insert``."""
+    """Return the values of ``job_insert``, for a job whose partition takes no turns."""
     run_at = now if job.scheduled_at is None else microseconds(job.scheduled_at)
     return (
         job.id.bytes,
@@ -77,6 +77,8 @@ def new_row(job: Job, now: int) -> Row:
         key_of(job, "unique_key"),
         encode(job.payload, "payload"),
         encode(job.metadata, "metadata"),
+        key_of(job, "partition_key"),
+        0,
     )
 
 

@@ -36,7 +36,18 @@ def plan(name: str, rows: int) -> list[str]:
 
 
 @pytest.mark.parametrize("rows", [1, 32, 256])
-@pytest.mark.parametrize("name", ["job_select_ids", "job_select", "job_complete", "key_select", "unique_select"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "job_select_ids",
+        "job_select",
+        "job_claim_admitted",
+        "job_complete",
+        "key_select",
+        "slot_free",
+        "unique_select",
+    ],
+)
 def test_a_batch_looks_its_rows_up_at_every_size(name: str, rows: int) -> None:
     walked = [step for step in plan(name, rows) if re.match(r"SCAN (portico_|job|held|live)", step)]
     assert walked == []
@@ -46,6 +57,8 @@ def test_a_batch_looks_its_rows_up_at_every_size(name: str, rows: int) -> None:
     "name",
     [
         "job_claim",
+        "job_head",
+        "job_park",
         "job_promote",
         "job_prune",
         "job_queues_with_ended",
@@ -59,7 +72,17 @@ def test_a_batch_looks_its_rows_up_at_every_size(name: str, rows: int) -> None:
         "job_stats",
         "job_store_back",
         "job_unique_holder",
+        "job_unpark",
         "key_forget_expired",
+        "slot_free_by_time",
+        "slot_get",
+        "slot_of_ready",
+        "slot_parked",
+        "slot_queues",
+        "slot_room",
+        "turn_last",
+        "turn_now",
+        "turns_are_taken",
     ],
 )
 def test_no_hot_statement_walks_more_than_the_running_jobs(name: str) -> None:
@@ -67,5 +90,6 @@ def test_no_hot_statement_walks_more_than_the_running_jobs(name: str) -> None:
     assert walked == []
 
 
-def test_a_claim_finds_its_jobs_in_their_order_without_sorting() -> None:
-    assert not [step for step in plan("job_claim", 1) if "TEMP B-TREE" in step]
+@pytest.mark.parametrize("name", ["job_claim", "job_head", "job_unpark", "slot_next_free", "turn_now"])
+def test_jobs_are_found_in_their_order_without_sorting(name: str) -> None:
+    assert not [step for step in plan(name, 1) if "TEMP B-TREE" in step]

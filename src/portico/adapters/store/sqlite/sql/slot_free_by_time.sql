@@ -1,0 +1,1 @@
+DELETE FROM portico_slot_hold WHERE until IS NOT NULL AND until <= ? RETURNING slot

@@ -1,0 +1,1 @@
+SELECT DISTINCT slot FROM portico_parked
