@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.redaction import kept_headers
 from portico.adapters.http.sources.answers import Settled
 from portico.adapters.http.sources.delivery import Delivery
-from portico.adapters.http.sources.handshakes import websub_challenge
+from portico.adapters.http.sources.handshakes import delivery_permission, websub_challenge
 from portico.adapters.http.sources.reading import Mapped, SourceReader, payload_of
 from portico.adapters.http.sources.routes import SourceRoutes
 from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
@@ -34,6 +35,7 @@ from portico.runtime.events import Event
 from portico.runtime.intake.json_payload import require_json_payload
 from portico.runtime.intake.names import shown
 from portico.runtime.intake.steps import IntakeStep, take_in
+from portico.runtime.quotas import Quota
 from portico.runtime.receiving import ReceivingTrigger
 from portico.runtime.service import StoppingError
 from portico.runtime.trigger import outcome_of
@@ -70,6 +72,10 @@ class SourceReceivingTrigger(ReceivingTrigger):
         """The steps of a job whose type the configuration chose."""
 
     @abstractmethod
+    def _quota_of(self, job_type: str) -> Quota | None:
+        """Return the limit of a job type, if it has one."""
+
+    @abstractmethod
     async def _take_quota(self, job_type: str, call: Call) -> None:
         """Take one from the limit of a job type, if it has one."""
 
@@ -92,6 +98,13 @@ class SourceReceivingTrigger(ReceivingTrigger):
             if source.enabled
         ]
 
+    @override
+    async def _open(self, stack: AsyncExitStack) -> None:
+        await super()._open(stack)
+        for source in self.config.sources:
+            if source.unsafe_no_verification and source.enabled:
+                logger.warning("webhook_source_verifies_nothing", trigger=self._name, source=source.name)
+
     def _add_source_routes(self, router: APIRouter) -> None:
         self._source_routes = {source.name: self._routes_of(source) for source in self.config.sources if source.enabled}
         for routes in self._source_routes.values():
@@ -104,10 +117,10 @@ class SourceReceivingTrigger(ReceivingTrigger):
             body_timeout_seconds=self.config.body_timeout_seconds,
             encodings=self.config.accept_content_encodings,
         )
-        return SourceRoutes(reader, self._receive_delivery, self._receive_challenge)
+        return SourceRoutes(reader, self._receive_delivery, self._receive_question)
 
-    async def _receive_challenge(self, routes: SourceRoutes, http_request: Request) -> Response:
-        """Answer the question whether a subscription is wanted."""
+    async def _receive_question(self, routes: SourceRoutes, http_request: Request) -> Response:
+        """Answer the question whether a subscription is wanted, or whether a sender may deliver."""
         call = self._call_of(http_request)
         try:
             if not self.is_running:
@@ -115,7 +128,15 @@ class SourceReceivingTrigger(ReceivingTrigger):
             self._gate.head_of(http_request)
         except HTTPException as answer:
             return problem(answer, answer_fields(call))
-        return websub_challenge(http_request.query_params, routes.reader.source.topics)
+        source = routes.reader.source
+        if http_request.method == "OPTIONS":
+            sender = http_request.headers.get("webhook-request-origin", "").lower()
+            return delivery_permission(sender, source.senders, self._requests_per_minute(source))
+        return websub_challenge(http_request.query_params, source.topics)
+
+    def _requests_per_minute(self, source: WebhookSource) -> int | None:
+        quotas = [quota for mapping in source.all_mappings if (quota := self._quota_of(mapping.job_type)) is not None]
+        return min((max(1, int(quota.limit * 60 / quota.window_seconds)) for quota in quotas), default=None)
 
     async def _receive_delivery(self, routes: SourceRoutes, http_request: Request) -> Response:
         call = self._call_of(http_request)

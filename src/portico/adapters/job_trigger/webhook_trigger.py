@@ -217,8 +217,12 @@ class WebhookTrigger(SourceReceivingTrigger):
         return job
 
     @override
+    def _quota_of(self, job_type: str) -> Quota | None:
+        return self._limit.quota_of(job_type)
+
+    @override
     async def _take_quota(self, job_type: str, call: Call) -> None:
-        quota = self._limit.quota_of(job_type)
+        quota = self._quota_of(job_type)
         if quota is None:
             return
         try:

@@ -48,6 +48,11 @@ class SignatureScheme(ABC):
         """Whether the receiver has to know under which URL it is called."""
         return False
 
+    @property
+    def needs_secret(self) -> bool:
+        """Whether anything can be verified without one."""
+        return True
+
     def with_tolerance(self, seconds: int) -> Self:
         """Return the scheme with another tolerance.
 

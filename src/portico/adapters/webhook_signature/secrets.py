@@ -64,7 +64,8 @@ class Keyring:
         minimum_bytes: shorter secrets are refused.
 
     Raises:
-        ConfigurationError: there is no secret, or one is blank, too short, framed by white space or malformed.
+        ConfigurationError: there is no secret where one is needed, or one where none is, or one is blank, too short,
+            framed by white space or malformed.
 
     """
 
@@ -76,8 +77,10 @@ class Keyring:
         owner: str,
         minimum_bytes: int = DEFAULT_MINIMUM_SECRET_BYTES,
     ) -> None:
-        if not sources:
+        if scheme.needs_secret and not sources:
             raise ConfigurationError(f"{owner} needs at least one secret")
+        if sources and not scheme.needs_secret:
+            raise ConfigurationError(f"{owner} has secrets and verifies nothing: leave one of them out")
         self._scheme = scheme
         self._owner = owner
         self._minimum_bytes = minimum_bytes

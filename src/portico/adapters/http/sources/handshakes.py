@@ -46,10 +46,22 @@ def zoom_validation(data: Any, key: Key) -> Response | None:
 
 
 def websub_challenge(query: Mapping[str, str], topics: Collection[str]) -> Response:
-    """Confirm the subscription to a topic that is wanted; to everything else there is nothing here."""
-    if query.get("hub.mode") != "subscribe" or query.get("hub.topic") not in topics:
+    """Confirm a subscription to a topic that is wanted, or the end of one that is not; else there is nothing here."""
+    is_wanted = query.get("hub.topic") in topics
+    # whoever else asks to end it must not succeed while the topic is wanted
+    if query.get("hub.mode") != ("subscribe" if is_wanted else "unsubscribe"):
         return JSONResponse({"detail": "Not Found"}, 404)
     return echo(query.get("hub.challenge"))
+
+
+def delivery_permission(sender: str, senders: Collection[str], requests_per_minute: int | None) -> Response:
+    """Say whether a sender may deliver, and how fast, as CloudEvents' specification of webhooks has it."""
+    allowed = "*" if "*" in senders else sender
+    if allowed not in senders:
+        # no consent is in the absence of the fields, whatever the status
+        return Response(status_code=403, headers={"Allow": "POST"})
+    rate = "*" if requests_per_minute is None else str(requests_per_minute)
+    return Response(headers={"Allow": "POST", "WebHook-Allowed-Origin": allowed, "WebHook-Allowed-Rate": rate})
 
 
 def echo(challenge: Any) -> Response:

@@ -78,6 +78,26 @@ def delivery(source: WebhookSource) -> dict[str, Any]:
     }
 
 
+def permission() -> dict[str, Any]:
+    """Return what FastAPI takes about the route that a sender asks."""
+    names = ("WebHook-Allowed-Origin", "WebHook-Allowed-Rate")
+    granted = {name: {"schema": {"type": "string"}} for name in names}
+    return {
+        "summary": "Ask whether a sender may deliver",
+        "responses": {
+            200: {"description": "It may", "headers": granted},
+            403: {"description": "It may not"},
+            431: {"description": "The head of the request is too large"},
+            503: {"description": "The trigger is not running"},
+        },
+        "openapi_extra": {
+            "parameters": [
+                {"name": "WebHook-Request-Origin", "in": "header", "required": True, "schema": {"type": "string"}}
+            ]
+        },
+    }
+
+
 def challenge() -> dict[str, Any]:
     """Return what FastAPI takes about the route that a hub asks."""
     names = ("hub.mode", "hub.topic", "hub.challenge")

@@ -38,6 +38,7 @@ class Provider:
         max_body_bytes: where it sends more than others do.
         patience_seconds: when to give up, a little before the provider does.
         has_topics: it asks with GET whether a subscription is wanted.
+        has_senders: it asks with OPTIONS whether a sender may deliver.
 
     """
 
@@ -55,6 +56,7 @@ class Provider:
     max_body_bytes: int | None = None
     patience_seconds: float = _PATIENCE_SECONDS
     has_topics: bool = False
+    has_senders: bool = False
 
     @property
     def event_headers(self) -> tuple[str, ...]:
@@ -95,7 +97,8 @@ _ALL = (
     _provider(
         "gitlab",
         event=FirstOf((member("object_kind"), member("event_name"), Field("x-gitlab-event"))),
-        # not X-Gitlab-Webhook-UUID: it names the webhook, and is the same in all of its deliveries
+        # not X-Gitlab-Webhook-UUID, which names the webhook and is the same in all of its deliveries:
+        # https://docs.gitlab.com/user/project/integrations/webhooks/#delivery-headers
         delivery_id=FirstOf((Field("webhook-id"), Field("idempotency-key"))),
         signs_delivery_id=False,
     ),
@@ -128,7 +131,8 @@ _ALL = (
     _provider(
         "hubspot",
         event=member("subscriptionType"),
-        # HubSpot does not promise that eventId alone is unique
+        # eventId alone is not promised to be unique:
+        # https://developers.hubspot.com/docs/apps/legacy-apps/public-apps/create-generic-webhook-subscriptions
         delivery_id=FirstOf(
             (Joined((member("eventId"), member("subscriptionId"), member("occurredAt"))), member("eventId"))
         ),
@@ -164,6 +168,7 @@ _ALL = (
         event=member("type"),
         delivery_id=Joined((member("source"), member("id"))),
         signs_delivery_id=False,
+        has_senders=True,
     ),
     _provider("hmac"),
 )

@@ -17,20 +17,20 @@ class SourceRoutes:
         self,
         reader: SourceReader,
         receive: Callable[["SourceRoutes", Request], Awaitable[Response]],
-        receive_challenge: Callable[["SourceRoutes", Request], Awaitable[Response]],
+        receive_question: Callable[["SourceRoutes", Request], Awaitable[Response]],
     ) -> None:
         self.reader = reader
         self.replay_guard = ReplayGuard(reader.source)
         self._receive = receive
-        self._receive_challenge = receive_challenge
+        self._receive_question = receive_question
 
     async def post(self, http_request: Request) -> Response:
         """Take a delivery."""
         return await self._receive(self, http_request)
 
-    async def get(self, http_request: Request) -> Response:
-        """Answer a hub that asks whether a subscription is wanted."""
-        return await self._receive_challenge(self, http_request)
+    async def ask(self, http_request: Request) -> Response:
+        """Answer a hub that asks whether a subscription is wanted, or a sender that asks whether it may deliver."""
+        return await self._receive_question(self, http_request)
 
     def add_to(self, router: APIRouter) -> None:
         """Add what the provider calls."""
@@ -42,5 +42,9 @@ class SourceRoutes:
         )
         if source.described_provider.has_topics:
             router.add_api_route(
-                path, self.get, methods=["GET"], name=f"confirm_{source.name}", **openapi.challenge(), **options
+                path, self.ask, methods=["GET"], name=f"confirm_{source.name}", **openapi.challenge(), **options
+            )
+        if source.abuse_protection:
+            router.add_api_route(
+                path, self.ask, methods=["OPTIONS"], name=f"permit_{source.name}", **openapi.permission(), **options
             )

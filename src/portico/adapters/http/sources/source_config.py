@@ -14,6 +14,7 @@ from portico.adapters.http.sources.providers import PROVIDERS, Provider
 from portico.adapters.webhook_signature.generic import HmacSignature
 from portico.adapters.webhook_signature.scheme import MAX_TOLERANCE_SECONDS, SignatureScheme
 from portico.adapters.webhook_signature.secrets import DEFAULT_MINIMUM_SECRET_BYTES, Keyring, Secret, SecretSource
+from portico.adapters.webhook_signature.unverified import Unverified
 from portico.exceptions import ConfigurationError
 from portico.runtime.intake.names import MAX_JOB_TYPE_LENGTH
 from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
@@ -60,7 +61,7 @@ class WebhookSource:
         name: part of the path and of the jobs' keys: 1 to 64 lower-case letters, digits and dashes.
         provider: ``"github"``, ``"stripe"``, ...; ``"hmac"`` is any other, described by `signature`.
         secrets: texts, `Secret`s, or callables (coroutine functions too) that return one or several and are called for
-            each delivery; all of them count, so that they can be rotated.
+            each delivery; all of them count, so that they can be rotated. None only with `unsafe_no_verification`.
         job_type: the job of every event that `events` does not name.
         events: from the provider's name of an event to a job type or a `JobMapping`; other events are ignored.
         filter: returns whether a delivery is of interest; one that is not is answered with 200 and becomes no job.
@@ -80,6 +81,9 @@ class WebhookSource:
         replay_guard: what happens to a body that comes again under another id, where the id is not signed: ``"log"``
             says so, ``"drop"`` makes one job of equal bodies, ``"off"`` does nothing.
         topics: what a WebSub source subscribes to; the hub's question for any other is answered with 404.
+        abuse_protection: names of senders that may ask with OPTIONS whether they may deliver CloudEvents, as
+            ``"eventgrid.azure.net"``, or ``"*"`` for all; without, nobody is answered.
+        unsafe_no_verification: True believes everybody who calls, and warns at each start.
         batch_limit: how many CloudEvents may come at once; 0 refuses batches.
         enabled: False answers as if there were no such source.
 
@@ -90,7 +94,7 @@ class WebhookSource:
 
     name: str
     provider: str
-    secrets: Sequence[SecretSource] = field(repr=False)
+    secrets: Sequence[SecretSource] = field(default=(), repr=False)
     job_type: str | None = None
     events: Mapping[str, str | JobMapping] = field(default_factory=dict)
     filter: DeliveryFilter | None = None
@@ -108,6 +112,8 @@ class WebhookSource:
     replay_guard: ReplayGuard = "log"
     topics: Collection[str] = ()
     batch_limit: int = 0
+    abuse_protection: Collection[str] = ()
+    unsafe_no_verification: bool = False
     enabled: bool = True
 
     def __post_init__(self) -> None:
@@ -138,6 +144,8 @@ class WebhookSource:
         """How the deliveries are signed."""
         if self.signature is not None and self.provider not in {"hmac", "cloudevents"}:
             raise self._refused(f"signature is not for the provider {self.provider!r}, whose own is known")
+        if self.unsafe_no_verification:
+            return self._unverified()
         scheme = self.described_provider.scheme if self.signature is None else self.signature.scheme()
         if scheme is None:
             raise self._refused("signature=HmacSignature(...) says how the sender signs")
@@ -180,6 +188,11 @@ class WebhookSource:
         return self.described_provider.body_format if self.body_format is None else BodyFormat(self.body_format)
 
     @cached_property
+    def senders(self) -> frozenset[str]:
+        """Who may deliver, in lower case."""
+        return frozenset(sender.lower() for sender in self.abuse_protection)
+
+    @cached_property
     def mappings(self) -> Mapping[str, JobMapping]:
         """The jobs by event."""
         return {event: JobMapping(job_type=job) if isinstance(job, str) else job for event, job in self.events.items()}
@@ -195,6 +208,11 @@ class WebhookSource:
         default = [] if self.default_mapping is None else [self.default_mapping]
         return [*self.mappings.values(), *default]
 
+    def _unverified(self) -> SignatureScheme:
+        if self.signature is not None or self.tolerance_seconds is not None:
+            raise self._refused("unsafe_no_verification verifies nothing: leave signature and tolerance_seconds out")
+        return Unverified()
+
     def _check_choices(self) -> None:
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
@@ -202,6 +220,10 @@ class WebhookSource:
                 raise self._refused(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}")
         if self.described_provider.has_topics is (not self.topics) or isinstance(self.topics, str):
             raise self._refused("topics are a list of what a WebSub source subscribes to, and for no other provider")
+        if isinstance(self.abuse_protection, str) or (
+            self.abuse_protection and not self.described_provider.has_senders
+        ):
+            raise self._refused("abuse_protection is a list of senders' names, and for CloudEvents alone")
 
     def _check_numbers(self) -> None:
         limits = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.webhook_sources import SECRET, receiving, signed, source
+from tests.webhook_sources import PATH, SECRET, receiving, signed, source
 
 pytestmark = pytest.mark.asyncio
 
@@ -127,6 +127,71 @@ async def test_a_hub_is_told_that_a_topic_is_wanted() -> None:
     assert wanted.headers["X-Content-Type-Options"] == "nosniff"
     assert (unknown.status_code, removal.status_code, nothing.status_code) == (404, 404, 404)
     assert stopped.status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("mode", "topic", "status"),
+    [
+        ("unsubscribe", "https://example.com/other", 200),
+        ("unsubscribe", TOPIC, 404),
+        ("denied", TOPIC, 404),
+        ("", "https://example.com/other", 404),
+    ],
+)
+async def test_a_subscription_ends_when_its_topic_is_no_longer_wanted(mode: str, topic: str, status: int) -> None:
+    question = {"hub.mode": mode, "hub.topic": topic, "hub.challenge": "abc"}
+
+    async with receiving(source("websub")) as receiver:
+        answer = await receiver.client.get("/webhooks/sources/x", params=question)
+
+    assert (answer.status_code, answer.text == "abc") == (status, status == 200)
+
+
+EVENT_GRID = "eventgrid.azure.net"
+
+
+@pytest.mark.parametrize(
+    ("senders", "sender", "allowed"),
+    [
+        ([EVENT_GRID], EVENT_GRID, EVENT_GRID),
+        (["EventGrid.Azure.net"], "EVENTGRID.azure.net", EVENT_GRID),
+        (["*"], "anybody.example", "*"),
+        ([EVENT_GRID], "evil.example", None),
+        ([EVENT_GRID], "", None),
+        ([EVENT_GRID], "*", None),
+    ],
+)
+async def test_a_sender_of_cloud_events_is_told_whether_it_may_deliver(
+    senders: list[str], sender: str, allowed: str | None
+) -> None:
+    async with receiving(source("cloudevents", abuse_protection=senders)) as receiver:
+        answer = await receiver.client.options(
+            PATH, headers={"WebHook-Request-Origin": sender, "WebHook-Request-Callback": "https://evil.example/"}
+        )
+
+    assert answer.status_code == (403 if allowed is None else 200)
+    assert answer.headers["Allow"] == "POST"
+    assert answer.headers.get("WebHook-Allowed-Origin") == allowed
+    assert answer.headers.get("WebHook-Allowed-Rate") == (None if allowed is None else "*")
+    assert receiver.jobs == []
+
+
+@pytest.mark.parametrize(("limit", "rate"), [("5/second", "300"), ("90/minute", "90"), ("10/hour", "1")])
+async def test_a_sender_is_told_how_fast_it_may_deliver(limit: str, rate: str) -> None:
+    limited = source("cloudevents", abuse_protection=["*"], job_type="a", events={"fast": "b"})
+
+    async with receiving(limited, rate_limits={"a": limit}) as receiver:
+        answer = await receiver.client.options(PATH, headers={"WebHook-Request-Origin": "example.com"})
+
+    assert answer.headers["WebHook-Allowed-Rate"] == rate
+
+
+async def test_where_it_was_not_configured_nobody_may_ask() -> None:
+    async with receiving(source("cloudevents")) as receiver:
+        answer = await receiver.client.options(PATH, headers={"WebHook-Request-Origin": "example.com"})
+
+    assert answer.status_code == 405
+    assert "WebHook-Allowed-Origin" not in answer.headers
 
 
 async def test_twilio_is_told_to_say_nothing() -> None:

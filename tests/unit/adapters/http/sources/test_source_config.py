@@ -17,7 +17,7 @@ from portico.adapters.job_trigger.webhook_trigger import (
 from portico.exceptions import ConfigurationError, MissingExtraError
 from portico.testing import RecordingJobCreator
 from tests.signed_vectors import PUBLIC_KEY
-from tests.webhook_sources import SECRET, STANDARD_SECRET, receiving, signed, source
+from tests.webhook_sources import HMAC, SECRET, STANDARD_SECRET, receiving, signed, source
 
 
 @pytest.mark.parametrize("secrets", [[], [""], ["   "], [" x" * 16], ["x" * 16 + "\n"], ["x" * 15], ["é" * 7]])
@@ -105,6 +105,11 @@ COROUTINE: Any = _fetch
         ({"public_url": "https://example.com/x?token=1"}, "public_url"),
         ({"public_url": "https://example.com/x#y"}, "public_url"),
         ({"public_url": "https://example.com:port/"}, "public_url"),
+        ({"abuse_protection": ["example.com"]}, "abuse_protection"),
+        ({"provider": "cloudevents", "abuse_protection": "example.com"}, "abuse_protection"),
+        ({"unsafe_no_verification": True}, "leave one of them out"),
+        ({"provider": "hmac", "secrets": [], "signature": HMAC, "unsafe_no_verification": True}, "signature"),
+        ({"provider": "stripe", "secrets": [], "tolerance_seconds": 9, "unsafe_no_verification": True}, "tolerance"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(settings: dict[str, Any], words: str) -> None:
