@@ -1,11 +1,13 @@
 """The queue on Redis keeps the promises of every queue."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 from typing_extensions import override
 
 from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
+from portico.ports.job_limits import JobLimit
 from portico.testing import FakeClock
 from portico.testing.contracts import JobQueueContract
 from portico.testing.contracts.queue_suite.retention import SHORT_RETENTION
@@ -24,6 +26,10 @@ class TestRedisQueue(JobQueueContract):
         return RedisJobQueueAdapter(self.url, prefix=self.prefix, clock=self.clock, retention=SHORT_RETENTION)
 
     @override
+    def make_limited_queue(self, limits: Sequence[JobLimit]) -> RedisJobQueueAdapter:
+        return RedisJobQueueAdapter(self.url, prefix=self.prefix, clock=self.clock, limits=limits)
+
+    @override
     def make_second_queue(self) -> RedisJobQueueAdapter:
         return self.make_queue()
 
@@ -36,6 +42,10 @@ class TestRedisQueueOnTheServersClock(JobQueueContract):
     @override
     def make_queue(self) -> RedisJobQueueAdapter:
         return RedisJobQueueAdapter(self.url, prefix=self.prefix, lease_seconds=0.2)
+
+    @override
+    def make_limited_queue(self, limits: Sequence[JobLimit]) -> RedisJobQueueAdapter:
+        return RedisJobQueueAdapter(self.url, prefix=self.prefix, lease_seconds=0.2, limits=limits)
 
     @override
     def make_second_queue(self) -> RedisJobQueueAdapter:

@@ -278,3 +278,15 @@ async def test_replies_reach_their_callers_in_order_also_when_one_of_them_left(
         name.encode() for number, name in enumerate(names) if number != 3
     ]
     await queue.close()
+
+
+@pytest.mark.parametrize("script", ["batch_stage", "batch_apply"])
+async def test_a_large_batch_whose_reply_is_lost_creates_each_job_once(
+    wire: LossyWire, queue: RedisJobQueueAdapter, script: str
+) -> None:
+    first = await queue.enqueue(job(idempotency_key="a"))
+    wire.lose_reply_to(script)
+    answers = await queue.enqueue_many([*(job() for _ in range(400)), job(idempotency_key="a")])
+    assert [answer.is_duplicate for answer in answers] == [False] * 400 + [True]
+    assert answers[-1].id == first.id
+    assert (await queue.get_queue_stats("default")).pending_count == 401

@@ -218,9 +218,9 @@ async def test_scripts_that_the_server_forgot_are_sent_again(redis_url: str, red
 
 async def test_a_newer_schema_is_refused(redis_url: str, redis_prefix: str) -> None:
     async with Redis.from_url(redis_url) as operator:
-        await operator.set(f"{{{redis_prefix}}}:schema", "2")
+        await operator.set(f"{{{redis_prefix}}}:schema", "3")
     queue = RedisJobQueueAdapter(redis_url, prefix=redis_prefix)
-    with pytest.raises(ConfigurationError, match="schema 2"):
+    with pytest.raises(ConfigurationError, match="schema 3"):
         await queue.initialize()
     await queue.close()
 

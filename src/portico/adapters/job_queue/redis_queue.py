@@ -20,6 +20,13 @@ from portico.ports.rate_limiter import RateLimiter
 from portico.ports.retention import DEFAULT_RETENTION, Retention
 from portico.ports.trigger_store import TriggerStore
 
+_CAPABILITIES = STORE_CAPABILITIES | {
+    QueueCapability.ABORT,
+    QueueCapability.LIMITS,
+    QueueCapability.PARTITIONS,
+    QueueCapability.SHARED,
+}
+
 
 class RedisJobQueueAdapter(StoredJobQueue):
     """Jobs under one prefix of a Redis or Valkey server of version 7.0 or newer, shared by all who use it.
@@ -75,7 +82,7 @@ class RedisJobQueueAdapter(StoredJobQueue):
     @override
     def capabilities(self) -> frozenset[QueueCapability]:
         kept = {QueueCapability.DURABLE} if self._store.is_durable else set[QueueCapability]()
-        return STORE_CAPABILITIES | {QueueCapability.ABORT, QueueCapability.SHARED} | kept
+        return _CAPABILITIES | kept
 
     @property
     def store(self) -> RedisStore:

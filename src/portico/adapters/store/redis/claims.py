@@ -7,9 +7,10 @@ from uuid import UUID
 
 from portico.adapters.job_store import Claim, Holding, KeepingRules
 from portico.adapters.ready_signals import ReadySignals
-from portico.adapters.store.redis.failures import ReplyLostError
+from portico.adapters.store.redis.admission import RedisAdmission
 from portico.adapters.store.redis.records import job_from_record, moment_or_none
 from portico.adapters.store.redis.store import RedisStore
+from portico.exceptions import PorticoError
 from portico.ports.job_lifecycle import CRASHED_MESSAGE
 from portico.utils.logging import get_logger
 
@@ -26,7 +27,8 @@ class RedisClaims:
     def __init__(self, store: RedisStore, rules: KeepingRules, signals: ReadySignals) -> None:
         self._store = store
         self._lease = round(rules.lease_seconds * 1_000_000)
-        self._max_crashes = rules.max_crashes
+        self._patience = (rules.max_crashes, CRASHED_MESSAGE)
+        self._admission = RedisAdmission(store, rules)
         self._signals = signals
         self._held: dict[UUID, int] = {}
         self._under_way: dict[int, str] = {}
@@ -41,7 +43,7 @@ class RedisClaims:
         self._under_way[token] = queue_name
         try:
             return await self._claim(queue_name, limit, token)
-        except ReplyLostError:
+        except PorticoError:
             self._lost[token] = queue_name
             raise
         except asyncio.CancelledError:
@@ -69,12 +71,16 @@ class RedisClaims:
 
     async def _claim(self, queue_name: str, limit: int, token: int) -> list[Claim]:
         before = self._signals.before_claim(queue_name)
-        rules = (self._lease, token, self._max_crashes, CRASHED_MESSAGE)
-        now, due_at, *found = await self._store.run("job_claim", queue_name, limit, *rules)
+        if self._admission.concerns(queue_name):
+            now, due_at, claims = await self._admission.claim(queue_name, limit, token, self._patience)
+        else:
+            now, due_at, *found = await self._store.run(
+                "job_claim", queue_name, *self._patience, limit, self._lease, token
+            )
+            claims = [Claim(job_from_record(*record), token) for record in found]
         self._store.observe(now)
-        if len(found) < limit:
+        if len(claims) < limit:
             self._signals.emptied(queue_name, before, moment_or_none(due_at))
-        claims = [Claim(job_from_record(*record), token) for record in found]
         self._held.update((claim.job.id, token) for claim in claims)
         return claims
 

@@ -23,6 +23,7 @@ from portico.adapters.job_store import (
     with_fields,
 )
 from portico.adapters.ready_signals import ReadySignals
+from portico.adapters.store.redis.batches import RedisBatches
 from portico.adapters.store.redis.bell import Bell
 from portico.adapters.store.redis.claims import RedisClaims
 from portico.adapters.store.redis.records import (
@@ -45,6 +46,7 @@ Item = TypeVar("Item")
 # so many a call, so that no other client waits for more than a few milliseconds
 _AT_ONCE = 250
 _LOOKED_AT_ONCE = 1000
+_SLOTS_AT_ONCE = 10
 
 logger = get_logger(__name__)
 
@@ -60,6 +62,7 @@ class RedisJobs(JobStore):
         self._signals = ReadySignals(store.clock)
         self._bell = Bell(store, self._signals)
         self._claims = RedisClaims(store, rules, self._signals)
+        self._batches = RedisBatches(store, rules.idempotency_seconds)
         self._insertions = SingleCalls(self._insert, name="portico-redis-insert", max_batch=_AT_ONCE)
         self._completions = SingleCalls(self._complete, name="portico-redis-complete", max_batch=_AT_ONCE)
         self._resources = AsyncExitStack()
@@ -70,6 +73,7 @@ class RedisJobs(JobStore):
             await self._store.open(self)
             stack.push_async_callback(self._store.close, self)
             stack.push_async_callback(self._insertions.drain)
+            stack.push_async_callback(self._batches.drain)
             stack.push_async_callback(self._completions.drain)
             listener = asyncio.create_task(self._bell.listen(), name="portico-redis-bell")
             stack.push_async_callback(_end, listener)
@@ -91,8 +95,10 @@ class RedisJobs(JobStore):
         records = [new_record(job) for job in jobs]
         if len(records) == 1:
             answers = [await self._insertions.submit(records[0])]
+        elif len(records) <= _AT_ONCE:
+            answers = await self._insert(records)
         else:
-            answers = [answer for chunk in _chunks(records) for answer in await self._insert(chunk)]
+            answers = await self._batches.insert(records)
         stored = [_stored(job, answer) for job, answer in zip(jobs, answers, strict=True)]
         self._ring_unheard()
         return stored
@@ -138,6 +144,8 @@ class RedisJobs(JobStore):
 
     @override
     async def recover(self) -> int:
+        await self._batches.recover()
+        await self._look_at_slots()
         recovered, more = 0, 1
         while more:
             count, more = await self._store.run(
@@ -244,6 +252,16 @@ class RedisJobs(JobStore):
             pairs = [part for job_id, token in chunk for part in (job_id.bytes, token)]
             ids += await self._store.run(script, *first, *pairs, is_repeatable=True)
         return frozenset(UUID(bytes=job_id) for job_id in ids)
+
+    async def _look_at_slots(self) -> None:
+        """Look at all slots that jobs are parked for: one may have room that nobody told of."""
+        cursor: Argument = "0"
+        while True:
+            cursor, found = await self._store.command("HSCAN", self._store.key("slots"), cursor)
+            for slots in _chunks(found[::2], _SLOTS_AT_ONCE):
+                await self._store.run("job_sweep", *slots, is_repeatable=True)
+            if cursor == b"0":
+                return
 
     def _answered(self, holding: Holding, done: object) -> bool:
         self._claims.forget([holding])

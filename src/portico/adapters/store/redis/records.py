@@ -48,6 +48,7 @@ def new_record(job: Job) -> tuple[Argument, ...]:
         "" if job.scheduled_at is None else microseconds(job.scheduled_at),
         key_of(job, "idempotency_key") or "",
         key_of(job, "unique_key") or "",
+        key_of(job, "partition_key") or "",
     )
 
 

@@ -17,7 +17,7 @@ from portico.runtime.loop_lock import LoopLock
 
 Durability = Literal["process", "power"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _ATTEMPTS = 5
 
 
@@ -182,8 +182,9 @@ class RedisStore:
     async def _new_wire(self) -> Wire:
         wire = await self.address.connect()
         try:
-            await self._load_scripts(wire)
+            # before the scripts: a server that misses the password hangs up on long requests without a word
             seconds, microsecond = await wire.call("TIME")
+            await self._load_scripts(wire)
             self.observe(int(seconds) * 1_000_000 + int(microsecond))
         except BaseException as error:
             await wire.close()

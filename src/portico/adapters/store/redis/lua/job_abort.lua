@@ -5,5 +5,5 @@ state[ABORT] = ARGV[4]
 save(ARGV[3], state)
 -- its worker may be waiting for jobs
 rung[state[QUEUE]] = true
-flush()
+conclude()
 return 1

@@ -2,8 +2,7 @@
 local id = ARGV[3]
 local state = load_state(id)
 if not state or state[STATUS] == 'running' or ENDED[state[STATUS]] then return 0 end
-remove(key('ready', state[QUEUE]), state[PLACE])
-remove(key('due', state[QUEUE]), state[PLACE])
+stop_waiting(state)
 finish(id, state, 'failed', ARGV[4])
-flush()
+conclude()
 return 1

@@ -3,5 +3,5 @@
 local state = load_state(ARGV[3])
 if not state or state[STATUS] == 'running' then return 0 end
 delete(ARGV[3], state, tonumber(ARGV[4]))
-flush()
+conclude()
 return 1

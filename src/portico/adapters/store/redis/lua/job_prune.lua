@@ -9,5 +9,5 @@ for _, queue in ipairs(call('SMEMBERS', base .. ':queues')) do
     left, pruned = left - #ids, pruned + #ids
   end
 end
-flush()
+conclude()
 return pruned

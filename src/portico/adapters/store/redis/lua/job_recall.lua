@@ -11,5 +11,5 @@ for first = 1, #places, AT_ONCE do
     end
   end
 end
-flush()
+conclude()
 return recalled

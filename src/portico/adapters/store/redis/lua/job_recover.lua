@@ -21,5 +21,5 @@ for _, queue in ipairs(call('SMEMBERS', base .. ':queues')) do
     break
   end
 end
-flush()
+conclude()
 return {recovered, more}

@@ -22,5 +22,5 @@ for i, state in ipairs(load_states(ids)) do
     end
   end
 end
-flush()
+conclude()
 return answers

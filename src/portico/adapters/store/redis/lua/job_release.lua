@@ -12,5 +12,5 @@ for i, state in ipairs(load_states(ids)) do
     release(id, state, run_at ~= '' and tonumber(run_at) or now)
   end
 end
-flush()
+conclude()
 return answers

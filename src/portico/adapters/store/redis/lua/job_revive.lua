@@ -11,5 +11,5 @@ end
 remove(key(state[STATUS], state[QUEUE]), id)
 state[RETRIES], state[CRASHES], state[SCHEDULED_AT], state[FAILED_AT], state[ERROR] = 0, 0, false, false, false
 wait_again(id, state, 'pending', now)
-flush()
+conclude()
 return 1

@@ -5,6 +5,7 @@
 --   states     hash   id -> packed state (the fields below)
 --   order      zset   id by sequence number: the list, newest last
 --   ready:Q    zset   places, all of score 0: their bytes are the order in which they are claimed
+--   turns:Q    hash   priority and partition -> packed {how many wait, their highest rank}, while any partition waits
 --   due:Q      zset   places by the time at which they get ready
 --   running:Q  zset   places by the end of their lease
 --   completed:Q, failed:Q, dead_letter:Q   zset   ids by the time at which they ended
@@ -12,14 +13,22 @@
 --   forgotten:Q zset  idempotency keys of deleted jobs by the time at which they are free
 --   unique:Q   hash   unique key -> id of the unfinished job that has it
 --   queues, paused    sets of queue names
--- A place is 8 bytes of inverted priority, 8 bytes of sequence number, 16 bytes of id.
+--   holds:S    zset   runs (id and token) that have slot S, by the time until which they have it
+--   slots      hash   slot -> packed {size, window, queues}, while jobs are parked for it
+--   parked:Q   zset   slot and place of those that wait for a slot: its bytes are their order
+--   freed:Q    zset   slots of starts that jobs of the queue are parked for, by the time at which there may be room
+--   staged:B   list   what `insert` takes of the jobs of batch B, in order
+--   applied:B  text   how many of them are jobs by now, once all were staged
+--   batches    set    batches that are being applied
+-- A place is 8 bytes of inverted priority, 4 of rank, one 255, 7 of sequence number, 16 of id. In schema 1 it had no rank
+-- and 8 bytes of sequence number, so that such places come before all others of rank 0.
 -- Times are whole microseconds; a number is never put into text with `..`, which keeps 14 digits only.
 -- Writes that free memory come first: a server out of memory refuses a script at its first write or not at all.
 local call, base = redis.call, KEYS[1]
 local JOBS, STATES, ORDER = base .. ':jobs', base .. ':states', base .. ':order'
 local STATUS, QUEUE, TYPE, PLACE, MAX_RETRIES, SCHEDULED_AT, IDEMPOTENCY_KEY, UNIQUE_KEY = 1, 2, 3, 4, 5, 6, 7, 8
 local RETRIES, CRASHES, TOKEN, STARTED_AT, COMPLETED_AT, FAILED_AT, ERROR, RESULT = 9, 10, 11, 12, 13, 14, 15, 16
-local ABORT = 17
+local ABORT, SLOTS, PARTITION = 17, 18, 19
 local ENDED = {completed = true, failed = true, dead_letter = true}
 
 local function key(kind, queue)
@@ -36,7 +45,7 @@ end
 local now, repeated = nil, ARGV[2] == '1'
 
 local function id_of(place)
-  return string.sub(place, 17)
+  return string.sub(place, -16)
 end
 
 -- commands that can wait for the end are gathered: one call for all members of a key
@@ -56,7 +65,64 @@ local function remove(name, member) gather(removals, 'ZREM', name, member) end
 local function add(name, score, member) gather(additions, 'ZADD', name, score, member) end
 local function save(id, state) gather(additions, 'HSET', STATES, id, cmsgpack.pack(state)) end
 
+-- Jobs of one priority go by rank: the first ones of all partitions, then the second ones. A queue in which none waits
+-- that has a partition has no ranks; where one waits, jobs without one ('') are a partition too.
+local by_turns, turns, heads = {}, {}, {}
+local HIGHEST_RANK = 4294967295
+
+local function goes_by_turns(queue)
+  if by_turns[queue] == nil then by_turns[queue] = call('EXISTS', key('turns', queue)) == 1 end
+  return by_turns[queue]
+end
+
+-- how many of a partition wait, and the highest rank among them
+local function turn_of(queue, priority, partition)
+  local name = priority .. partition
+  by_turns[queue], turns[queue] = true, turns[queue] or {}
+  if not turns[queue][name] then
+    local packed = call('HGET', key('turns', queue), name)
+    turns[queue][name] = packed and cmsgpack.unpack(packed) or {0, 0}
+  end
+  return turns[queue][name]
+end
+
+local function rank_at_head(queue, priority)
+  local name = priority .. queue
+  if not heads[name] then
+    local head = call('ZRANGE', key('ready', queue), '[' .. priority, '+', 'BYLEX', 'LIMIT', 0, 1)[1]
+    heads[name] = head and string.sub(head, 1, 8) == priority and struct.unpack('>I4', head, 9) or 0
+  end
+  return heads[name]
+end
+
+local function next_rank(queue, priority, partition)
+  local waiting, highest = unpack(turn_of(queue, priority, partition))
+  return math.min(math.max(rank_at_head(queue, priority), waiting > 0 and highest + 1 or 0), HIGHEST_RANK)
+end
+
+-- counts a job that begins (1) or ceases (-1) to wait
+local function count_turn(state, change)
+  if not state[PARTITION] then return end
+  local turn = turn_of(state[QUEUE], string.sub(state[PLACE], 1, 8), state[PARTITION])
+  turn[1] = turn[1] + change
+  if change > 0 then turn[2] = math.max(turn[1] > 1 and turn[2] or 0, (struct.unpack('>I4', state[PLACE], 9))) end
+end
+
+local function gather_turns()
+  for queue, partitions in pairs(turns) do
+    for name, turn in pairs(partitions) do
+      if turn[1] > 0 then
+        gather(additions, 'HSET', key('turns', queue), name, cmsgpack.pack(turn))
+      else
+        gather(removals, 'HDEL', key('turns', queue), name)
+      end
+    end
+  end
+  turns = {}
+end
+
 local function flush()
+  gather_turns()
   for _, batch in pairs(removals) do call(unpack(batch)) end
   for _, batch in pairs(additions) do call(unpack(batch)) end
   for queue, has_news in pairs(rung) do

@@ -1,4 +1,4 @@
--- What happens to stored jobs: it stands behind jobs.lua, before each operation but the insertion, which is leaner so.
+-- What happens to stored jobs: it stands behind jobs.lua and slots.lua, before each operation but the insertion.
 now = store_time()
 
 local function free_unique(id, state)
@@ -25,12 +25,35 @@ local function is_answered(state, token)
   return repeated and state and state[STATUS] ~= 'running' and token ~= '' and state[TOKEN] == token
 end
 
+-- no run ends but through here, and so none keeps a slot
 local function stop_running(state)
   remove(key('running', state[QUEUE]), state[PLACE])
+  if not state[SLOTS] then return end
+  local hold = hold_of(id_of(state[PLACE]), state[TOKEN])
+  for _, slot in ipairs(state[SLOTS]) do call('ZREM', key('holds', slot), hold) end
+  let_go(state)
+end
+
+local function start_running(id, state, token, lease_end, slots)
+  count_turn(state, -1)
+  let_go(state)
+  state[STATUS], state[STARTED_AT], state[TOKEN], state[SLOTS] = 'running', now, token, slots
+  add(key('running', state[QUEUE]), lease_end, state[PLACE])
+  save(id, state)
+end
+
+-- takes a waiting job from wherever it waits
+local function stop_waiting(state)
+  remove(key('ready', state[QUEUE]), state[PLACE])
+  remove(key('due', state[QUEUE]), state[PLACE])
+  if state[SLOTS] then remove(key('parked', state[QUEUE]), state[SLOTS][1] .. state[PLACE]) end
+  count_turn(state, -1)
+  let_go(state)
 end
 
 local function wait_again(id, state, status, run_at)
   state[STATUS], state[STARTED_AT] = status, false
+  count_turn(state, 1)
   line_up(state, run_at)
   save(id, state)
 end
@@ -74,8 +97,7 @@ local function delete(id, state, held_for)
   if ENDED[status] then
     remove(key(status, queue), id)
   else
-    remove(key('ready', queue), state[PLACE])
-    remove(key('due', queue), state[PLACE])
+    stop_waiting(state)
   end
   remove(ORDER, id)
   gather(removals, 'HDEL', JOBS, id)

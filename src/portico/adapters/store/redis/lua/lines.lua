@@ -1,0 +1,35 @@
+-- The line of a queue, as claims find it: it stands behind transitions.lua, before them.
+-- How many jobs get ready by their time at once.
+local DUE_AT_ONCE = 1000
+
+-- Gives back what has expired, and lines up whose time has come. Answers whether the queue may be claimed from.
+local function bring_forward(queue, max_crashes, message)
+  if expire(queue, max_crashes, message) > 0 then conclude() end
+  if call('SISMEMBER', base .. ':paused', queue) == 1 then return false end
+  local due, ready = key('due', queue), key('ready', queue)
+  for _, place in ipairs(call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, DUE_AT_ONCE)) do
+    remove(due, place)
+    add(ready, 0, place)
+  end
+  for _, slot in ipairs(call('ZRANGE', key('freed', queue), '-inf', now, 'BYSCORE', 'LIMIT', 0, AT_ONCE)) do
+    touched[slot] = {}
+  end
+  conclude()
+  return true
+end
+
+-- when a queue whose line is empty may have something by time alone, or false
+local function next_time(queue)
+  local first = false
+  for _, kind in ipairs({'due', 'running', 'freed'}) do
+    local time = tonumber(call('ZRANGE', key(kind, queue), 0, 0, 'WITHSCORES')[2] or false)
+    if time and (not first or time < first) then first = time end
+  end
+  return first
+end
+
+local function ids_of(places)
+  local ids = {}
+  for i, place in ipairs(places) do ids[i] = id_of(place) end
+  return ids
+end
