@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import JSON, DateTime, Integer, LargeBinary, NullPool, String, text
+from sqlalchemy import JSON, DateTime, Integer, LargeBinary, NullPool, String, TypeDecorator, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from typing_extensions import override
@@ -209,8 +210,51 @@ async def test_a_row_whose_data_is_not_json_is_rejected_and_blocks_nobody(
     assert trigger.get_health().errors_count == 0
 
 
+async def test_a_row_that_cannot_be_marked_blocks_nobody(items: Items, creator: RecordingJobCreator) -> None:
+    await items.execute("DROP TABLE items")
+    await items.execute(f"CREATE TABLE items ({_COLUMNS}, CHECK (status <> 'rejected'))")
+    await items.add(1, 3)
+    await items.add(2, data="[" * 200 + "]" * 200)
+    trigger = items.trigger(creator)
+    async with running(trigger):
+        # PostgreSQL undoes the first look
+        await until(lambda: trigger.get_health().errors_count == 2)
+        health = trigger.get_health()
+
+    assert await items.statuses() == {1: "queued", 2: "pending", 3: "queued"}
+    assert [job.payload["item_id"] for job in creator.jobs] == ["1", "3"]
+    assert health.state is TriggerState.BACKOFF
+    assert health.last_error is not None
+    assert "CHECK" in health.last_error.upper()
+
+
+async def test_a_row_without_an_id_is_rejected(sqlite_items: Items, creator: RecordingJobCreator) -> None:
+    await sqlite_items.add(1, 2, 3)
+    await sqlite_items.execute("UPDATE items SET version = NULL WHERE id > 1")
+    inbox = MemoryEventInbox()
+    trigger = sqlite_items.trigger(creator, inbox=inbox, id_column="version")
+    async with running(trigger):
+        await until(lambda: bool(creator.jobs))
+
+    assert await sqlite_items.statuses() == {1: "queued", 2: "rejected", 3: "rejected"}
+    rejected = await inbox.list_events(outcome=EventOutcome.REJECTED)
+    assert [event.reason for event in rejected] == ["version is NULL", "version is NULL"]
+
+
 class Base(DeclarativeBase):
     pass
+
+
+class Zoned(TypeDecorator[datetime]):
+    """A time in the zone of the session, as drivers of PostgreSQL may return it."""
+
+    impl = DateTime
+    cache_ok = True
+    zone: tzinfo = UTC
+
+    @override
+    def process_result_value(self, value: datetime | None, dialect: object) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC).astimezone(Zoned.zone)
 
 
 class Document(Base):
@@ -219,7 +263,7 @@ class Document(Base):
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     state: Mapped[int] = mapped_column(Integer)
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
-    changed_at: Mapped[Any] = mapped_column(DateTime, nullable=True)
+    changed_at: Mapped[Any] = mapped_column(Zoned, nullable=True)
     scan: Mapped[bytes | None] = mapped_column(LargeBinary, nullable=True)
     title: Mapped[str | None] = mapped_column(String, nullable=True)
 
@@ -260,6 +304,34 @@ async def test_columns_and_values_may_have_other_names(
     assert job.payload == {"item_id": "7", "data": {"pages": 2}}
     async with documents() as session:
         assert (await session.get_one(Document, 7)).state == 1
+
+
+async def test_a_version_is_the_same_moment_in_every_time_zone(
+    documents: async_sessionmaker[AsyncSession], creator: RecordingJobCreator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with documents.begin() as session:
+        session.add(Document(number=7, state=0, content={}, changed_at=datetime(2030, 1, 1, 12)))  # noqa: DTZ001 - the column's own UTC
+    trigger = DatabasePollingTrigger(
+        creator,
+        documents,
+        0.05,
+        table=Document,
+        id_column="number",
+        status_column="state",
+        data_column="content",
+        version_column="changed_at",
+        pending_value=0,
+        queued_value=1,
+        rejected_value=-1,
+    )
+    async with running(trigger):
+        await until(lambda: bool(creator.jobs))
+        monkeypatch.setattr(Zoned, "zone", timezone(timedelta(hours=2)))
+        async with documents.begin() as session:
+            (await session.get_one(Document, 7)).state = 0
+        await until(lambda: trigger.get_health().duplicates_count == 1)
+
+    assert len(creator.jobs) == 1
 
 
 async def test_bytes_are_no_payload(documents: async_sessionmaker[AsyncSession], creator: RecordingJobCreator) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from portico.adapters.polled_table import PolledRow, PolledTable, PolledTableConfig, session_opener
+from portico.adapters.polled_table import PolledRow, PolledTable, PolledTableConfig, RowNotMarkedError, session_opener
 from portico.exceptions import ConfigurationError, MissingExtraError, ValidationError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome
@@ -133,14 +133,24 @@ class DatabasePollingTrigger(PollingTrigger):
         # the whole look is work: stopping must not roll back marks whose jobs exist
         with self._work():
             async with self._look():
-                for item in await self._get_pending_items():
-                    with self._work():
-                        await self._take(item)
+                await self._take_all(await self._get_pending_items())
 
     @override
     async def _rest(self) -> None:
         if not self._is_behind:
             await self._clock.sleep(self.poll_interval)
+
+    async def _take_all(self, items: Sequence[Any]) -> None:
+        not_marked: RowNotMarkedError | None = None
+        for item in items:
+            with self._work():
+                try:
+                    await self._take(item)
+                except RowNotMarkedError as error:
+                    # the others first: one row that refuses its new status must not hold them up
+                    not_marked = not_marked or error
+        if not_marked is not None:
+            raise not_marked
 
     async def _take(self, item: Any) -> None:
         # mark after creating: a crash repeats a job, which its key undoes, and never loses one
