@@ -1,9 +1,12 @@
 """The queue in PostgreSQL keeps its promises through PgBouncer in transaction mode, where nothing is told to it."""
 
+from collections.abc import Sequence
+
 import pytest
 from typing_extensions import override
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.ports.job_limits import JobLimit
 from portico.testing.contracts import JobQueueContract
 
 
@@ -15,6 +18,11 @@ class TestPostgresQueueThroughPgBouncer(JobQueueContract):
     @override
     def make_queue(self) -> DatabaseJobQueueAdapter:
         return DatabaseJobQueueAdapter(self.url, schema=self.schema, lease_seconds=0.2)
+
+    @override
+    def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:
+        # a lease that ended while others still claim would let more of them run
+        return DatabaseJobQueueAdapter(self.url, schema=self.schema, lease_seconds=1, limits=limits)
 
     @override
     def make_second_queue(self) -> DatabaseJobQueueAdapter:

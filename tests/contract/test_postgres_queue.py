@@ -1,11 +1,13 @@
 """The queue in PostgreSQL keeps the promises of every queue."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 from typing_extensions import override
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.ports.job_limits import JobLimit
 from portico.testing import FakeClock
 from portico.testing.contracts import JobQueueContract
 from portico.testing.contracts.queue_suite.retention import SHORT_RETENTION
@@ -21,7 +23,13 @@ class TestPostgresQueue(JobQueueContract):
 
     @override
     def make_queue(self) -> DatabaseJobQueueAdapter:
-        return DatabaseJobQueueAdapter(self.url, schema=self.schema, clock=self.clock, retention=SHORT_RETENTION)
+        return self.make_limited_queue(())
+
+    @override
+    def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:
+        return DatabaseJobQueueAdapter(
+            self.url, schema=self.schema, clock=self.clock, retention=SHORT_RETENTION, limits=limits
+        )
 
     @override
     def make_second_queue(self) -> DatabaseJobQueueAdapter:
@@ -37,6 +45,13 @@ class TestPostgresQueueOnTheServersClock(JobQueueContract):
     def make_queue(self) -> DatabaseJobQueueAdapter:
         return DatabaseJobQueueAdapter(
             self.url, schema=self.schema, lease_seconds=0.2, durability="process", pool_size=2
+        )
+
+    @override
+    def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:
+        # a lease that ended while others still claim would let more of them run
+        return DatabaseJobQueueAdapter(
+            self.url, schema=self.schema, lease_seconds=1, durability="process", pool_size=2, limits=limits
         )
 
     @override

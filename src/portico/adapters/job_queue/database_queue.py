@@ -105,10 +105,9 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
     @property
     @override
     def capabilities(self) -> frozenset[QueueCapability]:
-        shared = STORE_CAPABILITIES | {QueueCapability.ABORT, QueueCapability.DURABLE, QueueCapability.SHARED}
-        if isinstance(self._store, PostgresStore):
-            return shared | {QueueCapability.TRANSACTIONS}
-        return shared | {QueueCapability.LIMITS, QueueCapability.PARTITIONS}
+        own = {QueueCapability.ABORT, QueueCapability.DURABLE, QueueCapability.SHARED}
+        shared = STORE_CAPABILITIES | own | {QueueCapability.LIMITS, QueueCapability.PARTITIONS}
+        return shared | {QueueCapability.TRANSACTIONS} if isinstance(self._store, PostgresStore) else shared
 
     @override
     async def enqueue(self, job: Job, *, connection: object | None = None) -> Job:

@@ -19,7 +19,7 @@ _ROUNDS = 10
 _LONGEST_KEY = 500
 _PLACE, _HOLDER, _HELD_STATUS = -3, -2, -1
 _ID, _QUEUE, _UNIQUE_KEY, _IDEMPOTENCY_KEY = 0, 1, 8, 9
-_NULLABLE = (False, False, False, False, False, True, False, True, True, True, False, False)
+_NULLABLE = (False, False, False, False, False, True, False, True, True, True, False, False, True)
 _NO_METADATA = "{}"
 
 
@@ -61,6 +61,7 @@ class Newcomer:
             _key(job, "idempotency_key") if has_keys else None,
             encode(job.payload, "payload"),
             encode(job.metadata, "metadata") if has_keys else _NO_METADATA,
+            _key(job, "partition_key") if has_keys else None,
         )
 
     @property

@@ -12,28 +12,34 @@ from portico.runtime.documents import encode
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """Which rejections matched a running job, and the queues that jobs came back to."""
+class Answered:
+    """Which answers matched a running job, and the queues with jobs that may run because of them."""
 
     matched: list[bool]
     came_back_to: frozenset[str]
 
 
-async def complete(store: PostgresStore, completions: Sequence[Completion]) -> list[bool]:
+async def complete(store: PostgresStore, completions: Sequence[Completion]) -> Answered:
     """Complete running jobs; an answer whose reply was lost is given again, and counts if it had been heard."""
     ids = [each.holding.job_id for each in completions]
     tokens = [each.holding.token for each in completions]
     results = [None if each.result is None else encode(each.result, "result") for each in completions]
     values = (ids, tokens, results, store.now())
     try:
-        places = {row[0] for row in await store.fetch("job_complete", *values)}
+        rows = await store.fetch("job_complete", *values)
     except ConnectionLostError:
-        places = {row[0] for row in await store.fetch("job_complete", *values, is_repeatable=True)}
-        places |= {row[0] for row in await store.fetch("job_completed_under", ids, tokens, is_repeatable=True)}
-    return [place in places for place in range(1, len(completions) + 1)]
+        rows = [
+            *await store.fetch("job_complete", *values, is_repeatable=True),
+            *await store.fetch("job_completed_under", ids, tokens, is_repeatable=True),
+        ]
+    places = {place for place, _ in rows}
+    return Answered(
+        [place in places for place in range(1, len(completions) + 1)],
+        frozenset(queue_name for _, queue_name in rows if queue_name is not None),
+    )
 
 
-async def reject(store: PostgresStore, rejections: Sequence[Rejection]) -> Rejected:
+async def reject(store: PostgresStore, rejections: Sequence[Rejection]) -> Answered:
     """Fail running jobs."""
     rows = await store.fetch(
         "job_reject",
@@ -47,7 +53,7 @@ async def reject(store: PostgresStore, rejections: Sequence[Rejection]) -> Rejec
         "on" if store.durability == "power" else "off",
     )
     places = {row[0] for row in rows}
-    return Rejected(
+    return Answered(
         [place in places for place in range(1, len(rejections) + 1)],
         frozenset(queue_name for _, queue_name, can_run in rows if can_run),
     )

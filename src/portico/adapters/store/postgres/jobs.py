@@ -102,7 +102,8 @@ class PostgresJobs(JobStore):
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
         before = self._signals.before_claim(queue_name)
         answer = await self._claiming.claim(queue_name, limit, self._now())
-        self._ring(answer.came_back_to - {queue_name})
+        # who took all of its own queue's jobs leaves none to be rung for
+        self._ring(answer.came_back_to - ({queue_name} if answer.is_emptied else set()))
         if answer.claims:
             self._watch.quicken()
         if answer.is_emptied:
@@ -139,19 +140,13 @@ class PostgresJobs(JobStore):
     @override
     async def recover(self) -> int:
         await self._store.compare_clocks()
-        rows: list[Row] = []
-        while len(rows) % _EXPIRED_TOGETHER == 0:
-            some = await self._store.fetch(
-                "job_give_back_expired", self._now(), self._rules.max_crashes, CRASHED_MESSAGE, CANCELLED_MESSAGE
-            )
-            if not some:
-                break
-            rows += some
-            self._ring_for_runnable(some)
+        recovered = await self._give_back_expired()
+        freed = await self._store.fetch("job_sweep_slots", self._now(), is_repeatable=True)
+        self._ring(row[0] for row in freed)
         await self._store.fetch("key_forget_expired", self._now(), is_repeatable=True)
-        if rows:
-            logger.info("jobs_recovered", count=len(rows), database=self._store.shown)
-        return len(rows)
+        if recovered:
+            logger.info("jobs_recovered", count=recovered, database=self._store.shown)
+        return recovered
 
     @override
     async def request_abort(self, job_id: UUID) -> bool:
@@ -169,7 +164,7 @@ class PostgresJobs(JobStore):
 
     @override
     async def cancel(self, job_id: UUID) -> bool:
-        return bool(await self._store.fetch("job_cancel", job_id, self._now(), CANCELLED_MESSAGE))
+        return self._is_gone(await self._store.fetch("job_cancel", job_id, self._now(), CANCELLED_MESSAGE))
 
     @override
     async def revive(self, job_id: UUID) -> bool:
@@ -186,7 +181,7 @@ class PostgresJobs(JobStore):
 
     @override
     async def delete(self, job_id: UUID) -> bool:
-        return bool(await self._store.fetch("job_delete", job_id, self._now(), self._held_for))
+        return self._is_gone(await self._store.fetch("job_delete", job_id, self._now(), self._held_for))
 
     @override
     async def prune_ended(self, statuses: frozenset[JobStatus], ended_before: datetime) -> int:
@@ -246,6 +241,19 @@ class PostgresJobs(JobStore):
     async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
         await self._signals.wait(queue_names, timeout)
 
+    async def _give_back_expired(self) -> int:
+        recovered = 0
+        while recovered % _EXPIRED_TOGETHER == 0:
+            rows = await self._store.fetch(
+                "job_give_back_expired", self._now(), self._rules.max_crashes, CRASHED_MESSAGE, CANCELLED_MESSAGE
+            )
+            if not rows:
+                break
+            # a queue beside the jobs has others that may run because of it
+            recovered += sum(can_run is not None for _, can_run in rows)
+            self._ring_for_runnable(rows)
+        return recovered
+
     async def _refuse_taken(self, job_id: UUID) -> None:
         holders = await self._store.fetch("job_unique_holder", job_id, is_repeatable=True)
         if holders:
@@ -261,14 +269,21 @@ class PostgresJobs(JobStore):
 
     async def _complete(self, completions: Sequence[Completion]) -> list[bool]:
         answers = await complete(self._store, completions)
-        self._vacuum.note(len(answers))
-        return answers
+        self._vacuum.note(len(completions))
+        self._ring(answers.came_back_to)
+        return answers.matched
 
     async def _reject(self, rejections: Sequence[Rejection]) -> list[bool]:
         answers = await reject(self._store, rejections)
         self._vacuum.note(len(rejections))
         self._ring(answers.came_back_to)
         return answers.matched
+
+    def _is_gone(self, rows: Sequence[Row]) -> bool:
+        """Ring for those that may run in the place of a job that was called off."""
+        for row in rows:
+            self._ring(row[0])
+        return bool(rows)
 
     async def _release_all(self) -> None:
         try:
@@ -283,7 +298,7 @@ class PostgresJobs(JobStore):
         self._doorbell.ring(names)
 
     def _ring_for_runnable(self, rows: Sequence[Row]) -> None:
-        self._ring(queue_name for queue_name, can_run in rows if can_run)
+        self._ring(queue_name for queue_name, can_run in rows if can_run is not False)
 
     def _admission_rules(self, *, commit_mode: str | None) -> AdmissionRules:
         return AdmissionRules(now=self._now(), held_for=self._held_for, commit_mode=commit_mode)

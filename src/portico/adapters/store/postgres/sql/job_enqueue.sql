@@ -1,4 +1,4 @@
 SELECT refused FROM {schema}.enqueue(
     $1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::timestamptz[], $8::uuid[],
-    $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz, $14::interval, $15::text
+    $9::text[], $10::text[], $11::text[], $12::text[], $14::timestamptz, $15::interval, $16::text, $13::text[]
 ) AS refused

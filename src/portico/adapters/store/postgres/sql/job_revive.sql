@@ -4,9 +4,10 @@ WITH gone AS (
 )
 INSERT INTO {schema}.live_job (
     seq, id, queue_name, job_type, priority, max_retries, created_at, created_by, unique_key, idempotency_key,
-    payload, metadata, state, run_at
+    payload, metadata, partition_key, rank, state, run_at
 )
 SELECT seq, id, queue_name, job_type, priority, max_retries, created_at, created_by, unique_key, idempotency_key,
-    payload, metadata, 0, coalesce($2::timestamptz, now())
+    payload, metadata, partition_key,
+    coalesce({schema}.next_rank(queue_name, priority, partition_key, partition_key IS NOT NULL), 0), 0, coalesce($2::timestamptz, now())
 FROM gone
 RETURNING queue_name

@@ -1,1 +1,1 @@
-VACUUM (SKIP_LOCKED, TRUNCATE off) {schema}.live_job
+VACUUM (SKIP_LOCKED, TRUNCATE off) {schema}.live_job, {schema}.slot_run, {schema}.slot_start
