@@ -53,6 +53,10 @@ class Entry:
         self.job = job_from(fields)
         return self._with_documents(fields)
 
+    def erase(self) -> None:
+        """Drop what was in the job, and came of it."""
+        self._payload, self._result = "{}", None
+
     def view(self, **changes: Any) -> Job:
         """Return the job with documents of its own."""
         return self._with_documents({**self.job.__dict__, **changes})

@@ -153,7 +153,7 @@ class MemoryJobs(JobStore):
         now = self._clock.now()
         over = [entry for status in statuses for entry in self._ended_before(status, ended_before)]
         for entry in over:
-            self._forget(entry, now)
+            self._forget(entry, now, is_erased=False)
         return len(over)
 
     @override
@@ -187,7 +187,7 @@ class MemoryJobs(JobStore):
         entry = self._entries.get(job_id)
         if entry is None or entry.job.status is JobStatus.RUNNING:
             return False
-        self._forget(entry, self._clock.now())
+        self._forget(entry, self._clock.now(), is_erased=True)
         return True
 
     @override
@@ -294,13 +294,13 @@ class MemoryJobs(JobStore):
                 return
             yield entry
 
-    def _forget(self, entry: Entry, now: datetime) -> None:
+    def _forget(self, entry: Entry, now: datetime, *, is_erased: bool) -> None:
         del self._entries[entry.job.id]
         if entry.job.status.is_waiting:
             self._turns_of(entry.job).leave(entry)
         self._ended[entry.job.status].pop(entry.job.id, None)
         entry.place += 1
-        self._keys.outlive(entry, now)
+        self._keys.outlive(entry, now, is_erased=is_erased)
 
     def _put_back(self, entry: Entry, job: Job, run_at: datetime) -> None:
         """Store what a transition made of a job that ran: in line again, or at its end."""

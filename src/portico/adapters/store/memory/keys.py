@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
+from portico.adapters.job_store import with_fields
 from portico.adapters.store.memory.entries import Entry
 from portico.ports.job import Job, JobStatus
 
@@ -13,11 +13,15 @@ _Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Forgotten:
-    """What is left of a deleted job whose key is still held."""
+    """What is left of a job that is gone while its key is held; no payload where it was deleted on purpose."""
 
-    job_id: UUID
-    status: JobStatus
+    entry: Entry
+    is_erased: bool
     expires_at: datetime
+
+    def duplicate(self, newcomer: Entry) -> Job:
+        job = self.entry.view(is_duplicate=True)
+        return with_fields(job, payload=newcomer.view().payload) if self.is_erased else job
 
 
 class HeldKeys:
@@ -34,7 +38,7 @@ class HeldKeys:
         if newcomer.idempotency_key is not None:
             first = self._idempotency.get((queue_name, newcomer.idempotency_key))
             if isinstance(first, _Forgotten) and first.expires_at > now:
-                return lambda: newcomer.view(id=first.job_id, status=first.status, is_duplicate=True)
+                return lambda: first.duplicate(newcomer)
             if isinstance(first, Entry) and not self._has_run_out(first, now):
                 return lambda: first.view(is_duplicate=True)
         if newcomer.unique_key is not None:
@@ -68,16 +72,19 @@ class HeldKeys:
             if self._unique.get(name) is entry:
                 del self._unique[name]
 
-    def outlive(self, entry: Entry, now: datetime) -> None:
-        """The job is deleted: its idempotency key stays held until its time is over."""
+    def outlive(self, entry: Entry, now: datetime, *, is_erased: bool) -> None:
+        """The job is gone: its idempotency key stays held until its time is over."""
         self.free_unique(entry)
         if entry.idempotency_key is None:
             return
         name = (entry.job.queue_name, entry.idempotency_key)
         if self._idempotency.get(name) is entry:
-            status = entry.job.status if entry.job.status.is_final else JobStatus.FAILED
+            if not entry.job.status.is_final:
+                entry.job = with_fields(entry.job, status=JobStatus.FAILED)
+            if is_erased:
+                entry.erase()
             ended_at = entry.job.completed_at or entry.job.failed_at or now
-            self._idempotency[name] = _Forgotten(entry.job.id, status, ended_at + self._held_for)
+            self._idempotency[name] = _Forgotten(entry, is_erased, ended_at + self._held_for)
 
     def forget_expired(self, now: datetime) -> None:
         """Drop the keys of deleted jobs whose time is over."""

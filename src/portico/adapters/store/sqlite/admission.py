@@ -1,11 +1,12 @@
 """Which of the jobs that are asked for are new: by id, by idempotency key, by unique key."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from portico.adapters.job_store import key_of, with_fields
+from portico.adapters.store.sqlite import gone_jobs
 from portico.adapters.store.sqlite.rows import ENDED, Row, job_from_row, new_row
 from portico.adapters.store.sqlite.statements import chunks, statement
 from portico.adapters.store.sqlite.turns import in_turn
@@ -122,15 +123,20 @@ def _answers(
         for row in connection.execute(statement("job_select", len(chunk)), chunk):
             job = job_from_row(row)
             stored[job.id] = with_fields(job, is_duplicate=True)
-    return [_answer(each, holder, stored) for each, holder in zip(newcomers, holders, strict=True)]
+    gone = gone_jobs.find(connection, [holder.job_id for holder in {*holders} if isinstance(holder, _Deleted)])
+    return [_answer(each, holder, stored, gone) for each, holder in zip(newcomers, holders, strict=True)]
 
 
-def _answer(each: Newcomer, holder: _Holder | None, stored: dict[UUID, Job]) -> Job | None:
+def _answer(each: Newcomer, holder: _Holder | None, stored: Mapping[UUID, Job], gone: Mapping[UUID, Row]) -> Job | None:
     if holder is None:
         return None
     if isinstance(holder, UUID):
         return stored[holder]
-    return with_fields(each.job, id=holder.job_id, status=holder.status, is_duplicate=True)
+    row = gone.get(holder.job_id)
+    if row is None:
+        # its job went before more than this was kept
+        return with_fields(each.job, id=holder.job_id, status=holder.status, is_duplicate=True)
+    return with_fields(gone_jobs.job_of(row, each.job.payload), is_duplicate=True)
 
 
 def _name(job: Job, kind: str) -> _Name | None:

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
-from portico.adapters.job_store import Holding, JobFilter, key_of, unique_key_taken, unknown_page
-from portico.adapters.store.sqlite import slots
+from portico.adapters.job_store import Holding, JobFilter, unique_key_taken, unknown_page
+from portico.adapters.store.sqlite import gone_jobs, slots
 from portico.adapters.store.sqlite.rows import (
     ABORT,
     ID,
@@ -27,6 +27,7 @@ Queues = frozenset[str]
 """The queues that have something to claim since."""
 Answer = tuple[bytes, int | None, str | None]
 """A completed job's id, the token that its worker shows, and the result."""
+_FAILURES = frozenset({JobStatus.FAILED, JobStatus.DEAD_LETTER})
 
 
 def complete(connection: sqlite3.Connection, answers: Sequence[Answer], now: int) -> tuple[set[bytes], Queues]:
@@ -76,13 +77,7 @@ def delete(connection: sqlite3.Connection, job_id: UUID, now: int, held_for: int
     row = _select(connection, job_id)
     if row is None or row[STATE] == RUNNING:
         return None
-    job = job_from_row(row)
-    key = key_of(job, "idempotency_key")
-    if key is not None:
-        ended_at = job.completed_at or job.failed_at or moment(now)
-        status = job.status if job.status.is_final else JobStatus.FAILED
-        values = (status.value, microseconds(ended_at) + held_for, job.queue_name, key, job_id.bytes)
-        connection.execute(statement("key_outlive"), values)
+    gone_jobs.outlive(connection, row, now, held_for, is_erased=True)
     queues = slots.pass_on(connection, job_id, now)
     connection.execute(statement("job_delete"), (job_id.bytes,))
     return queues
@@ -108,7 +103,7 @@ def recover(connection: sqlite3.Connection, dead: Collection[str], now: int, max
     ended = give_back(connection, "job_select_expired", (now,), now, max_crashes)
     for name in dead:
         ended += give_back(connection, "job_select_of_session", (name,), now, max_crashes)
-    connection.execute(statement("key_forget_expired"), (now,))
+    gone_jobs.forget(connection, now)
     return len(ended), slots.sweep(connection, now).union(*ended)
 
 
@@ -151,7 +146,9 @@ def list_rows(connection: sqlite3.Connection, which: JobFilter) -> list[Row]:
         "created_before": None if which.created_before is None else microseconds(which.created_before),
         "limit": max(which.limit, 0),
     }
-    return connection.execute(statement("job_list"), values).fetchall()
+    # failures have an index; whatever else is listed is walked from the newest on
+    name = "job_list_failed" if which.status in _FAILURES else "job_list"
+    return connection.execute(statement(name), values).fetchall()
 
 
 def _select(connection: sqlite3.Connection, job_id: UUID) -> Row | None:

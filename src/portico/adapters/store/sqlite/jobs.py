@@ -170,7 +170,11 @@ class SqliteJobs(JobStore):
     @override
     async def prune_ended(self, statuses: frozenset[JobStatus], ended_before: datetime) -> int:
         some = partial(
-            pruning.prune_jobs, statuses=statuses, ended_before=microseconds(ended_before), held_for=self._held_for
+            pruning.prune_jobs,
+            statuses=statuses,
+            ended_before=microseconds(ended_before),
+            held_for=self._held_for,
+            now=self._now(),
         )
         deleted = batch = await self._store.write(some, rows=pruning.BATCH)
         while batch == pruning.BATCH:

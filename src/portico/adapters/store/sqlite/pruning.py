@@ -1,12 +1,11 @@
 """Forgetting what was kept long enough, in transactions so small that nobody waits for them."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from portico.adapters.store.sqlite.rows import Row
-from portico.adapters.store.sqlite.statements import statement
+from portico.adapters.store.sqlite import gone_jobs
+from portico.adapters.store.sqlite.statements import chunks, statement
 from portico.ports.job import JobStatus
-from portico.runtime.documents import decode
 
 BATCH = 500
 _PAGES_AT_ONCE = 500
@@ -14,15 +13,21 @@ _SPARE_PAGES = 4_000
 _KEY = '"idempotency_key":'
 
 
-def prune_jobs(connection: sqlite3.Connection, statuses: Iterable[JobStatus], ended_before: int, held_for: int) -> int:
+def prune_jobs(
+    connection: sqlite3.Connection, statuses: Iterable[JobStatus], ended_before: int, held_for: int, now: int
+) -> int:
     """Delete some jobs that ended like this before the moment; their idempotency keys are held on."""
     deleted = 0
     for (queue_name,) in connection.execute(statement("job_queues_with_ended")).fetchall():
         for status in statuses:
             values = (queue_name, status.value, ended_before, BATCH - deleted)
-            rows = connection.execute(statement("job_prune"), values).fetchall()
-            _hold_keys(connection, rows, held_for)
-            deleted += len(rows)
+            ended = connection.execute(statement("job_ended_before"), values).fetchall()
+            for chunk in chunks([job_id for job_id, metadata in ended if _KEY in metadata]):
+                for row in connection.execute(statement("job_select", len(chunk)), chunk).fetchall():
+                    gone_jobs.outlive(connection, row, now, held_for, is_erased=False)
+            for chunk in chunks([job_id for job_id, _ in ended]):
+                connection.execute(statement("job_delete", len(chunk)), chunk)
+            deleted += len(ended)
     return deleted
 
 
@@ -39,12 +44,3 @@ def give_back_space(connection: sqlite3.Connection) -> bool:
         return False
     connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
     return bool(connection.execute("PRAGMA freelist_count").fetchone()[0] < empty)
-
-
-def _hold_keys(connection: sqlite3.Connection, rows: Sequence[Row], held_for: int) -> None:
-    held = [
-        (status, ended_at + held_for, queue_name, decode(metadata)["idempotency_key"], job_id)
-        for job_id, status, ended_at, queue_name, metadata in rows
-        if _KEY in metadata and decode(metadata).get("idempotency_key")
-    ]
-    connection.executemany(statement("key_outlive"), held)

@@ -16,6 +16,8 @@ READY, LATER, RUNNING, ENDED = range(4)
 # behind the fields of a job every statement selects these, a claim also the rank
 RANK, SEQ, STATE, TOKEN, ABORT = -5, -4, -3, -2, -1
 ID, QUEUE, PRIORITY, STATUS = 0, 1, 3, 4
+COMPLETED_AT, FAILED_AT = 11, 12
+PAYLOAD, METADATA, RESULT = 15, 16, 17
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -47,13 +49,13 @@ def job_from_row(row: Row) -> Job:
             "scheduled_at": _moment(row[8]),
             "created_at": _moment(row[9]),
             "started_at": _moment(row[10]),
-            "completed_at": _moment(row[11]),
-            "failed_at": _moment(row[12]),
+            "completed_at": _moment(row[COMPLETED_AT]),
+            "failed_at": _moment(row[FAILED_AT]),
             "created_by": None if row[13] is None else UUID(bytes=row[13]),
             "error_message": row[14],
-            "payload": decode(row[15]),
-            "metadata": decode(row[16]),
-            "result": None if row[17] is None else decode(row[17]),
+            "payload": decode(row[PAYLOAD]),
+            "metadata": decode(row[METADATA]),
+            "result": None if row[RESULT] is None else decode(row[RESULT]),
             "is_duplicate": False,
         }
     )

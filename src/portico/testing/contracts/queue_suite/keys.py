@@ -1,6 +1,7 @@
 """Keys that make jobs unique."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from portico.testing.contracts.queue_suite.foundation import (
     claim,
     new_job,
     require,
+    stored,
 )
 
 
@@ -100,6 +102,19 @@ class Keys(QueueSuite):
         again = await queue.enqueue(_keyed())
         assert (again.id, again.status, again.is_duplicate) == (first.id, JobStatus.COMPLETED, True)
         assert await queue.get_job(first.id) is None
+
+    @pytest.mark.asyncio
+    async def test_the_duplicate_of_a_deleted_job_is_the_first_one_without_what_was_in_it(
+        self, queue: JobQueueAdapter
+    ) -> None:
+        require(queue, QueueCapability.KEYS, QueueCapability.DELETE_JOB)
+        first = await queue.enqueue(_keyed(priority=3, payload={"secret": 1}, max_retries=1))
+        await claim(queue)
+        await queue.acknowledge(first.id, {"secret": 2})
+        ended = await stored(queue, first)
+        assert await queue.delete_job(first.id)
+        again = await queue.enqueue(_keyed(job_type="suite.other", payload={"n": 2}))
+        assert again == replace(ended, payload={"n": 2}, result=None)
 
     @pytest.mark.parametrize("fate", ["kept", "deleted"])
     @pytest.mark.asyncio

@@ -1,7 +1,7 @@
 """Forgetting what is over."""
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -73,6 +73,19 @@ class Pruning(QueueSuite):
         assert not anew.is_duplicate
 
     @pytest.mark.asyncio
+    async def test_the_duplicate_of_a_forgotten_job_is_the_first_one(self, forgetful_queue: JobQueueAdapter) -> None:
+        queue = forgetful_queue
+        require(queue, QueueCapability.KEYS)
+        first = await queue.enqueue(_keyed(priority=3, payload={"n": 1}, max_retries=1))
+        await claim(queue)
+        await queue.acknowledge(first.id, {"rows": 1})
+        ended = await stored(queue, first)
+        await self.pass_time(3_601)
+        assert await queue.prune() == 1
+        again = await queue.enqueue(_keyed(job_type="suite.other", payload={"n": 2}))
+        assert (again, again.is_duplicate) == (ended, True)
+
+    @pytest.mark.asyncio
     async def test_a_job_that_is_asked_for_again_is_kept_from_its_last_end_on(
         self, forgetful_queue: JobQueueAdapter
     ) -> None:
@@ -96,5 +109,5 @@ async def _left(queue: JobQueueAdapter, jobs: list[Job]) -> list[Job]:
     return [job for job in jobs if await queue.get_job(job.id) is not None]
 
 
-def _keyed() -> Job:
-    return new_job(metadata={"idempotency_key": "k", "other": True})
+def _keyed(**fields: Any) -> Job:
+    return new_job(metadata={"idempotency_key": "k", "other": True}, **fields)

@@ -39,8 +39,10 @@ def plan(name: str, rows: int) -> list[str]:
 @pytest.mark.parametrize(
     "name",
     [
+        "gone_select",
         "job_select_ids",
         "job_select",
+        "job_delete",
         "job_claim_admitted",
         "job_complete",
         "key_select",
@@ -60,7 +62,8 @@ def test_a_batch_looks_its_rows_up_at_every_size(name: str, rows: int) -> None:
         "job_head",
         "job_park",
         "job_promote",
-        "job_prune",
+        "job_ended_before",
+        "job_list_failed",
         "job_queues_with_ended",
         "job_request_abort",
         "job_abort_requests",
@@ -73,6 +76,7 @@ def test_a_batch_looks_its_rows_up_at_every_size(name: str, rows: int) -> None:
         "job_store_back",
         "job_unique_holder",
         "job_unpark",
+        "gone_forget",
         "key_forget_expired",
         "slot_free_by_time",
         "slot_get",
@@ -90,6 +94,12 @@ def test_no_hot_statement_walks_more_than_the_running_jobs(name: str) -> None:
     assert walked == []
 
 
-@pytest.mark.parametrize("name", ["job_claim", "job_head", "job_unpark", "slot_next_free", "turn_now"])
+@pytest.mark.parametrize(
+    "name", ["job_claim", "job_head", "job_list_failed", "job_unpark", "slot_next_free", "turn_now"]
+)
 def test_jobs_are_found_in_their_order_without_sorting(name: str) -> None:
     assert not [step for step in plan(name, 1) if "TEMP B-TREE" in step]
+
+
+def test_failures_are_listed_by_their_own_index() -> None:
+    assert plan("job_list_failed", 1) == ["SEARCH portico_job USING INDEX portico_job_failed (status=? AND seq<?)"]

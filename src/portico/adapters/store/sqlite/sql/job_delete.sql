@@ -1,1 +1,1 @@
-DELETE FROM portico_job WHERE id = ?
+DELETE FROM portico_job WHERE id IN (VALUES /*row*/ (?))

@@ -1,0 +1,1 @@
+DELETE FROM portico_gone_job WHERE expires_at <= ?
