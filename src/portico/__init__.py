@@ -4,9 +4,15 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Context", "compose", "job"]
+__all__ = ["ConcurrencyLimit", "Context", "RateLimit", "compose", "job"]
 
-_HOMES = {"compose": "portico.compose", "job": "portico.kits.job", "Context": "portico.kits.job"}
+_HOMES = {
+    "ConcurrencyLimit": "portico.ports.job_limits",
+    "Context": "portico.kits.job",
+    "RateLimit": "portico.ports.job_limits",
+    "compose": "portico.compose",
+    "job": "portico.kits.job",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,10 +13,12 @@ from fastapi import APIRouter, FastAPI
 from structlog.testing import capture_logs
 from typing_extensions import override
 
-from portico import Context, compose, job
+from portico import ConcurrencyLimit, Context, compose, job
 from portico.adapters.job_trigger.webhook_trigger import WebhookTrigger
+from portico.compose import application
 from portico.exceptions import ConfigurationError, ExternalServiceError
 from portico.ports.job import JobStatus
+from portico.ports.job_creator import JobRequest
 from portico.ports.job_trigger import JobTrigger
 from portico.runtime.trigger import BaseTrigger
 from portico.runtime.worker_directory import WorkerDirectory
@@ -275,4 +277,16 @@ async def test_the_clock_of_the_application_is_the_clock_of_its_jobs() -> None:
     ],
 )
 async def test_the_url_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert compose._without_password(url) == shown
+    assert application._without_password(url) == shown
+
+
+async def test_limits_go_to_the_queue() -> None:
+    async with composed(workers=False, limits=[ConcurrencyLimit(1, key="text")]) as jobs:
+        await jobs.creator.create_jobs([JobRequest(job_type="note.write", payload={"text": text}) for text in "aab"])
+        claimed = await jobs.queue.dequeue_many("default", 3, timeout=0)
+    assert [job.payload["text"] for job in claimed] == ["a", "b"]
+
+
+async def test_a_limit_that_is_none_is_refused_before_anything_opens() -> None:
+    with pytest.raises(ConfigurationError, match="limits"):
+        composed(limits=["mail"])

@@ -8,6 +8,7 @@ from uuid import UUID
 from typing_extensions import override
 
 from portico.adapters.claim_tokens import ClaimTokens
+from portico.adapters.job_slots import SlotRules
 from portico.adapters.job_store import (
     Claim,
     Completion,
@@ -42,6 +43,7 @@ class StoredJobQueue(JobQueueAdapter):
         self._jobs = jobs
         self._rules = rules
         self._clock = clock
+        self._slot_rules = SlotRules(rules.limits)
         self._claims = ClaimTokens()
         self._is_open = False
         self._closings = 0
@@ -56,6 +58,10 @@ class StoredJobQueue(JobQueueAdapter):
     @override
     def lease_seconds(self) -> float | None:
         return self._rules.lease_seconds
+
+    @override
+    def is_limited(self, queue_name: str) -> bool:
+        return self._slot_rules.concern(queue_name)
 
     @override
     async def initialize(self) -> None:

@@ -45,7 +45,8 @@ class JobCreator(ABC):
     Two members of `metadata` are keys. `idempotency_key` is unique per queue whatever became of its first job, and
     is held until the queue's `idempotency_seconds` (default 7 days) after that job ended, even when the job itself is
     pruned. `unique_key` is unique per queue only while its job is unfinished. A second creation under a held key
-    creates nothing and returns the first job with `is_duplicate=True`; that is not an error.
+    creates nothing and returns the first job with `is_duplicate=True`; that is not an error. `partition_key` is no such
+    key: jobs of one priority are claimed by turns of it, where the queue is capable of PARTITIONS.
     """
 
     @abstractmethod

@@ -63,6 +63,13 @@ class JobQueueAdapter(ABC):
         """How long a claim holds without a heartbeat; None when it holds until it is answered."""
         return None
 
+    def is_limited(self, queue_name: str) -> bool:
+        """Tell whether jobs of the queue may come under a limit.
+
+        A claim takes what the limit counts, so a worker claims no such job before it can run it.
+        """
+        return False
+
     @abstractmethod
     async def enqueue(self, job: Job) -> Job:
         """Store the job as PENDING, or SCHEDULED when it has a `scheduled_at`, and return it as stored.

@@ -57,7 +57,8 @@ class WorkerManager(Service):
     thread or the process ends.
 
     While runs are short, jobs are claimed ahead, about 50 ms of work: so long a job of higher priority that comes
-    later may have to wait. What has not begun after a second is given back.
+    later may have to wait. What has not begun after a second is given back. Where one of the queues is under a limit
+    nothing is claimed ahead, so that no job takes up a place among those that run before it does.
 
     Args:
         job_queue: where the jobs come from; initialised at start, closed by whoever made it.
@@ -153,8 +154,9 @@ class WorkerManager(Service):
         self._answers.is_hurried.clear()
         if self._end_listening is None:
             self._end_listening = self._queue.on_lease_lost(self._runs.lose)
-        # what does not begin must go back without having failed
-        self._may_prefetch = {QueueCapability.RELEASE, QueueCapability.DELAYED_RETRY} <= self._queue.capabilities
+        # what does not begin must go back without having failed, and must not take up a limit meanwhile
+        can_give_back = {QueueCapability.RELEASE, QueueCapability.DELAYED_RETRY} <= self._queue.capabilities
+        self._may_prefetch = can_give_back and not any(map(self._queue.is_limited, self._queue_names))
         self._runners = self._new_runners()
         # last in, first out: fetching ends, then the runs, and what they need is kept until then
         for label, loop in self._upkeep.loops.items():

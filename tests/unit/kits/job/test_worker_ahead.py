@@ -14,6 +14,8 @@ from portico.exceptions import DatabaseError, ValidationError
 from portico.kits.job import JobService, job
 from portico.kits.job.acknowledgements import MAX_BATCH, MAX_UNHEARD
 from portico.ports.job import Job, JobStatus
+from portico.ports.job_creator import JobRequest
+from portico.ports.job_limits import ConcurrencyLimit
 from portico.ports.job_queue import QueueCapability
 from portico.testing import FakeClock
 from tests.unit.kits.job.support import StartWorker, events
@@ -204,6 +206,26 @@ async def test_what_was_claimed_ahead_goes_back_at_once_when_the_worker_stops(
     await clock.advance(21)
     await stopping
     assert await _counts(service) == (2, 0, 4)
+
+
+@pytest.mark.parametrize("limited_queue", ["default", "elsewhere"])
+async def test_under_a_limit_nothing_is_claimed_ahead(
+    start_worker: StartWorker, clock: FakeClock, limited_queue: str
+) -> None:
+    @job("minute")
+    async def minute() -> None:
+        await clock.sleep(60)
+
+    queue = MemoryJobQueueAdapter(clock=clock, limits=[ConcurrencyLimit(4, queue_name=limited_queue)])
+    service = JobService(queue, clock=clock)
+    await _create(service, 20)
+    await start_worker(noop, minute, job_queue=queue, concurrency=1)
+    await service.create_jobs([JobRequest(job_type="minute", payload={}) for _ in range(5)])
+    await clock.settle()
+
+    # a job that only waits here would be one that another worker cannot run
+    running = (await service.get_job_stats("default")).running_count
+    assert running == 1 if limited_queue == "default" else running > 1
 
 
 async def test_a_queue_that_cannot_take_jobs_back_is_asked_for_no_more_than_can_run(

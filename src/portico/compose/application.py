@@ -1,15 +1,16 @@
-"""The composition root: from a URL to a queue, a creator, workers, triggers and routes that fit together."""
+"""The application that `compose.jobs` puts together."""
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, is_dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
 from fastapi import APIRouter, FastAPI
 from typing_extensions import override
 
+from portico.compose.routes import is_routed, trigger_health_router
+from portico.compose.stores import rate_limiter_of
 from portico.exceptions import ConfigurationError, ExternalServiceError, PorticoError
 from portico.kits.job.job_service import JobService
 from portico.kits.job.registry import HandlerRegistry
@@ -19,17 +20,14 @@ from portico.ports.event_inbox import EventInbox
 from portico.ports.job_queue import JobQueueAdapter
 from portico.ports.job_trigger import JobTrigger
 from portico.ports.rate_limiter import RateLimiter
-from portico.ports.retention import DEFAULT_RETENTION, Retention
+from portico.ports.retention import Retention
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.inbox_pruning import InboxPruning
-from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
 from portico.runtime.service import Service, describe
 from portico.runtime.worker_directory import WorkerDirectory
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
-
-SCHEMES = ("memory://", "sqlite:///path", "postgresql://host/database", "redis://host")
 
 TRIGGER_DEFAULT_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -58,52 +56,6 @@ class _LimitsRates(Protocol):
     """A trigger that counts requests."""
 
     def use_rate_limiter(self, limiter: RateLimiter) -> None: ...
-
-
-def jobs(  # noqa: PLR0913 - the whole application in one call
-    url: str,
-    handlers: Sequence[Any] | Mapping[str, Any] = (),
-    queues: Sequence[str] | None = None,
-    concurrency: int = 10,
-    workers: bool = True,  # noqa: FBT001, FBT002 - the contract's signature
-    *,
-    clock: Clock | None = None,
-    queue_options: Mapping[str, Any] | None = None,
-    worker_options: Mapping[str, Any] | None = None,
-) -> "Jobs":
-    """Put an application together; nothing is opened before it starts.
-
-    Args:
-        url: the store: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or
-            ``postgresql://user:password@host:5432/database`` or ``redis://user:password@host:6379/0``.
-        handlers: functions made with `portico.job`, `JobHandler` objects, modules that hold them, or a mapping from
-            job type to handler.
-        queues: what the workers serve, the first before the others; by default ``default`` and every queue that a
-            trigger, a schedule or a handler names.
-        concurrency: how many jobs run at once in this process.
-        workers: False for a process that only creates jobs.
-        clock: the time; the machine's by default.
-        queue_options: passed on to the queue adapter, for example ``{"durability": "power"}``.
-        worker_options: passed on to `WorkerManager`, for example ``{"grace_seconds": 60}``.
-
-    Raises:
-        ConfigurationError: the URL, a handler or an option cannot be used.
-
-    """
-    options = dict(queue_options or {})
-    queue, store, inbox = _open_store(url, clock, options)
-    return Jobs(
-        url=url,
-        queue=queue,
-        store=store,
-        inbox=inbox,
-        registry=HandlerRegistry(handlers),
-        queues=None if queues is None else tuple(queues),
-        has_workers=workers,
-        worker_options={"concurrency": concurrency, **(worker_options or {})},
-        retention=options.get("retention", DEFAULT_RETENTION),
-        clock=clock,
-    )
 
 
 class Jobs(Service):
@@ -136,13 +88,13 @@ class Jobs(Service):
         self._worker: WorkerManager | None = None
         self._triggers: dict[str, JobTrigger] = {}
         self._directory = WorkerDirectory(store, clock=self._clock)
-        self._rate_limiter = _rate_limiter_of(queue)
+        self._rate_limiter = rate_limiter_of(queue)
         self._inbox_pruning = InboxPruning(inbox, retention.events, clock=self._clock)
         self.creator = JobService(
             job_queue=queue, registry=registry, clock=clock, known_types_only=False, directory=self._directory
         )
         self.router = APIRouter()
-        self._routers = [self._health_router()]
+        self._routers = [trigger_health_router(self._triggers)]
         self.router.include_router(self._routers[0])
 
     @property
@@ -214,7 +166,7 @@ class Jobs(Service):
         Routes that the application has not included are included now, without a prefix.
         """
         for router in self._routers:
-            if not _is_routed(app.routes, router):
+            if not is_routed(app.routes, router):
                 app.include_router(router)
         async with self:
             yield
@@ -273,42 +225,6 @@ class Jobs(Service):
         stack.push_async_callback(part.stop)
         await part.start()
 
-    def _health_router(self) -> APIRouter:
-        router = APIRouter()
-        router.add_api_route("/health/triggers", self._trigger_health, tags=["health"])
-        return router
-
-    async def _trigger_health(self) -> dict[str, Any]:
-        """How every trigger is, by name."""
-        return {name: _health_of(trigger) for name, trigger in self._triggers.items()}
-
-
-def _open_store(
-    url: str, clock: Clock | None, options: dict[str, Any]
-) -> tuple[JobQueueAdapter, TriggerStore, EventInbox]:
-    scheme = url.partition(":")[0]
-    if scheme == "memory":
-        from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
-
-        return MemoryJobQueueAdapter(clock=clock, **options), MemoryTriggerStore(clock=clock), MemoryEventInbox()
-    if scheme in ("sqlite", "postgresql", "postgres", "postgresql+asyncpg"):
-        from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
-
-        database = DatabaseJobQueueAdapter(url, clock=clock, **options)
-        return database, database.trigger_store(), database.event_inbox()
-    if scheme in ("redis", "rediss", "unix"):
-        from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
-
-        redis = RedisJobQueueAdapter(url, clock=clock, **options)
-        return redis, redis.trigger_store(), redis.event_inbox()
-    raise ConfigurationError(f"unknown store '{scheme}:'; supported are {', '.join(SCHEMES)}")
-
-
-def _rate_limiter_of(queue: JobQueueAdapter) -> RateLimiter | None:
-    """Return a limiter beside the queue's jobs, whose limits hold among all processes; None where there is no such."""
-    make = getattr(queue, "rate_limiter", None)
-    return None if make is None else make()
-
 
 def _without_password(url: str) -> str:
     return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", url)
@@ -322,30 +238,6 @@ def _default_name(trigger_type: type[JobTrigger]) -> str:
 
 def _queue_names_of(trigger: JobTrigger) -> frozenset[str]:
     return frozenset(getattr(trigger, "queue_names", ()))
-
-
-def _health_of(trigger: JobTrigger) -> Any:
-    get_health = getattr(trigger, "get_health", None)
-    health = {"is_running": trigger.is_running} if get_health is None else get_health()
-    return asdict(health) if is_dataclass(health) and not isinstance(health, type) else health
-
-
-def _is_routed(routes: Sequence[Any], router: APIRouter) -> bool:
-    """Tell whether `router` was included, directly, in another router, or in a mounted application."""
-    endpoints = [getattr(route, "endpoint", None) for route in router.routes]
-    return any(
-        getattr(route, "original_router", None) is router
-        or getattr(route, "endpoint", router) in endpoints
-        or _is_routed(_routes_under(route), router)
-        for route in routes
-    )
-
-
-def _routes_under(route: Any) -> Sequence[Any]:
-    for holder in (getattr(route, "original_router", None), getattr(route, "app", None)):
-        if routes := getattr(holder, "routes", None):
-            return list(routes)
-    return ()
 
 
 def _named(name: str, error: Exception) -> PorticoError:
