@@ -7,6 +7,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from portico.adapters.http.compression import require_accepted, too_large
+from portico.adapters.http.head import Head
 from portico.adapters.http.problems import Refusal
 
 _MAX_LENGTH_DIGITS = 18
@@ -15,7 +16,7 @@ _CLOSE = {"Connection": "close"}
 
 
 async def read_body(
-    request: Request, *, max_bytes: int, timeout_seconds: float, encodings: Collection[str] = ()
+    request: Request, head: Head, *, max_bytes: int, timeout_seconds: float, encodings: Collection[str] = ()
 ) -> bytes:
     """Return the body as it was sent.
 
@@ -24,8 +25,8 @@ async def read_body(
             another way than one of `encodings`, 408 after `timeout_seconds`, 400 where the caller went away.
 
     """
-    require_accepted(declared_encoding(request), encodings)
-    _refuse_announced_excess(request, max_bytes)
+    require_accepted(head.only(b"content-encoding"), encodings)
+    _refuse_announced_excess(head.get(b"content-length"), max_bytes)
     try:
         async with asyncio.timeout(timeout_seconds):
             body = await _read(request, max_bytes)
@@ -36,11 +37,6 @@ async def read_body(
     # the stream is at its end: whoever asks the request for its body (a dependency, an authentication) finds it here
     request._body = body  # noqa: SLF001 - where Starlette keeps a body that it has read
     return body
-
-
-def declared_encoding(request: Request) -> str | None:
-    """Return what Content-Encoding says; of several fields all, which no single encoding is called."""
-    return ", ".join(request.headers.getlist("content-encoding")) or None
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
@@ -54,8 +50,7 @@ async def _read(request: Request, max_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def _refuse_announced_excess(request: Request, max_bytes: int) -> None:
-    length = request.headers.get("content-length")
+def _refuse_announced_excess(length: str | None, max_bytes: int) -> None:
     if length is None:
         return
     if not (length.isascii() and length.isdecimal()):

@@ -43,6 +43,11 @@ class Head:
         value = self._values.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def only(self, name: bytes) -> str | None:
+        """Return the value of a field, or None; of several fields all, as no single value reads."""
+        value = self.get(name)
+        return f"{value}, ..." if name in self._repeated else value
+
     def is_repeated(self, name: bytes) -> bool:
         """Tell whether the field was sent more than once."""
         return name in self._repeated
@@ -54,6 +59,11 @@ class Head:
         """Iterate over names and first values."""
         for name, value in self._values.items():
             yield name.decode("latin-1"), value.decode("latin-1")
+
+
+def first_value(raw: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """Return the first value of a field, or None, without reading the others."""
+    return next((value.decode("latin-1") for each, value in raw if each == name), None)
 
 
 class RequestIds:

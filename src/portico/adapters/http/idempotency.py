@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi import Request
-
+from portico.adapters.http.head import Head
 from portico.adapters.http.problems import Refusal
 from portico.ports.clock import Clock
 from portico.ports.job import Job
@@ -24,18 +23,18 @@ _MAX_REMEMBERED = 10_000
 _IN_PROGRESS_RETRY_SECONDS = 1
 
 
-def read_idempotency_key(request: Request) -> str | None:
+def read_idempotency_key(head: Head) -> str | None:
     """Return the key, without the quotes it may stand in; None when the caller sent none.
 
     Raises:
         Refusal: 400 for several keys, or one that is not 1 to 255 visible ASCII characters.
 
     """
-    values = request.headers.getlist("idempotency-key")
-    if not values:
+    value = head.get(b"idempotency-key")
+    if value is None:
         return None
-    key = _unquoted(values[0].strip())
-    if len(values) > 1 or not _KEY.fullmatch(key):
+    key = _unquoted(value.strip())
+    if head.is_repeated(b"idempotency-key") or not _KEY.fullmatch(key):
         message = "Idempotency-Key must be one value of 1 to 255 visible ASCII characters"
         raise Refusal(400, message, code="idempotency_key_invalid")
     return key

@@ -2,14 +2,13 @@
 
 from email.message import Message
 
-from fastapi import Request
-
+from portico.adapters.http.head import Head
 from portico.adapters.http.problems import Refusal
 
 _ACCEPT = {"Accept-Post": "application/json"}
 
 
-def require_json_type(request: Request) -> None:
+def require_json_type(head: Head) -> None:
     """Refuse a body that is JSON and was declared as something else, as a browser's form or text would be.
 
     A caller that declares nothing passes, unless it is a browser.
@@ -18,11 +17,11 @@ def require_json_type(request: Request) -> None:
         Refusal: 415.
 
     """
-    declared = request.headers.get("content-type")
+    declared = head.get(b"content-type")
     if declared == "application/json":
         return
     if declared is None:
-        if "origin" in request.headers:
+        if b"origin" in head:
             raise _unsupported("Content-Type must be application/json")
         return
     _require_declared_json(declared)

@@ -8,6 +8,7 @@ from portico.adapters.http.authentication import StandardWebhooks, authenticate
 from portico.adapters.http.body import read_body
 from portico.adapters.http.compression import decompressed
 from portico.adapters.http.gate import Gate
+from portico.adapters.http.head import Head
 from portico.adapters.http.idempotency import read_idempotency_key
 from portico.adapters.http.job_request import Call, WebhookJobRequest, decode_body, job_request
 from portico.adapters.http.media_type import require_json_type
@@ -38,6 +39,7 @@ class JobRequestReader:
         await self._gate.check(request, head)
         body = await read_body(
             request,
+            head,
             max_bytes=config.max_body_bytes,
             timeout_seconds=config.body_timeout_seconds,
             encodings=config.accept_content_encodings,
@@ -52,9 +54,9 @@ class JobRequestReader:
         # behind the authentication, which is over the bytes as they were sent
         value = await self.value_of(body, head.get(b"content-encoding"))
         # after decoding: what is not JSON is a 400, whatever it says it is
-        require_json_type(request)
+        require_json_type(head)
         if config.idempotency != "off":
-            call.idempotency_key = self._key_of(request)
+            call.idempotency_key = self._key_of(head)
         return job_request(value, call)
 
     async def value_of(self, body: bytes, encoding: str | None) -> Any:
@@ -67,11 +69,11 @@ class JobRequestReader:
         """
         return await decode_body(await decompressed(body, encoding, max_bytes=self._config.max_body_bytes))
 
-    def _key_of(self, request: Request) -> str | None:
-        key = read_idempotency_key(request)
+    def _key_of(self, head: Head) -> str | None:
+        key = read_idempotency_key(head)
         if key is None and isinstance(self._config.auth, StandardWebhooks):
             # it is signed: whoever sends a request again that it has listened to makes no second job
-            key = request.headers["webhook-id"]
+            key = head.get(b"webhook-id")
         if key is None and self._config.idempotency == "required":
             raise Refusal(400, "Idempotency-Key is required", code="idempotency_key_missing")
         return key

@@ -14,7 +14,7 @@ from typing_extensions import override
 from portico.adapters.http.answers import answer_fields, creation_failure, not_running
 from portico.adapters.http.failures import log_failed_creation
 from portico.adapters.http.gate import Gate
-from portico.adapters.http.head import RequestIds
+from portico.adapters.http.head import RequestIds, first_value
 from portico.adapters.http.job_request import Call
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.redaction import kept_headers
@@ -148,7 +148,8 @@ class SourceReceivingTrigger(ReceivingTrigger):
         return answer
 
     def _call_of(self, http_request: Request) -> Call:
-        return Call(self._request_ids.of(http_request.headers.get("x-request-id")), is_stranger=True)
+        offered = first_value(http_request.scope["headers"], b"x-request-id")
+        return Call(self._request_ids.of(offered), is_stranger=True)
 
     async def _answer_delivery(self, routes: SourceRoutes, http_request: Request, call: Call) -> Response:
         if not self.is_running:
@@ -171,7 +172,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
     async def _read(self, reader: SourceReader, http_request: Request, call: Call) -> Sequence[Mapped] | Response:
         head = self._gate.head_of(http_request)
         await self._gate.check(http_request, head)
-        body = await reader.body_of(http_request)
+        body = await reader.body_of(http_request, head)
         fields = HeaderFields(http_request.scope["headers"])
         key = await reader.verified(http_request, fields, body, self._clock.now())
         call.is_stranger = False

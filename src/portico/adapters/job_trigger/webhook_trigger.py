@@ -236,7 +236,7 @@ class WebhookTrigger(SourceReceivingTrigger):
             raise refusal(error) from error
 
     async def _receive(self, http_request: Request) -> Response:
-        call = Call(self._request_ids.of(http_request.headers.get("x-request-id")), is_stranger=True)
+        call = self._call_of(http_request)
         try:
             request, job = await self._answer(http_request, call)
         except HTTPException as answer:

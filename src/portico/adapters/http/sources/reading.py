@@ -10,6 +10,7 @@ from fastapi import Request, Response
 
 from portico.adapters.http.body import read_body
 from portico.adapters.http.compression import decompressed
+from portico.adapters.http.head import Head
 from portico.adapters.http.sources.cloud_events import read_cloud_events
 from portico.adapters.http.sources.content import MediaType, read_content
 from portico.adapters.http.sources.delivery import Delivery, Received
@@ -62,7 +63,7 @@ class SourceReader:
         """How long the provider waits, at least."""
         return self._provider.patience_seconds
 
-    async def body_of(self, request: Request) -> bytes:
+    async def body_of(self, request: Request, head: Head) -> bytes:
         """Return the bytes as they were sent.
 
         Raises:
@@ -71,6 +72,7 @@ class SourceReader:
         """
         return await read_body(
             request,
+            head,
             max_bytes=self._max_body_bytes,
             timeout_seconds=self._body_timeout_seconds,
             encodings=self._encodings,
