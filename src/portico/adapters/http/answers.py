@@ -1,11 +1,11 @@
 """What a caller is told; here is the one table from the error tree to HTTP."""
 
-import json
 import math
 from typing import Any
 
 import pydantic
 from fastapi import Response
+from pydantic_core import to_json
 
 from portico.adapters.http.job_request import Call, WebhookJobRequest
 from portico.adapters.http.problems import Refusal, Told
@@ -81,7 +81,7 @@ def accepted(job: Job | None, request: WebhookJobRequest, fields: dict[str, str]
     }
     if isinstance(job, Job) and job.is_duplicate:
         fields["Idempotency-Replayed"] = "true"
-    return Response(json.dumps(content).encode(), 202, fields, media_type="application/json")
+    return Response(to_json(content), 202, fields, media_type="application/json")
 
 
 def _first_status(job: Job | None) -> JobStatus:
