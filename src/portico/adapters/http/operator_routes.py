@@ -122,6 +122,7 @@ class OperatorRoutes:
             # an authentication may look at the body: there is never more of it than this
             await read_body(
                 request,
+                head,
                 max_bytes=self._config.max_body_bytes,
                 timeout_seconds=self._config.body_timeout_seconds,
             )
