@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -62,7 +63,10 @@ class OldWorker:
                 assert row["place"] == 1
 
     async def _fetch(self, statement: str, *values: object) -> list[Any]:
-        return list(await self._connection.fetch(statement.replace("{schema}", self._schema), *values))
+        while True:
+            # who waits for a migration that waits for him gives way and comes again, as workers do
+            with suppress(asyncpg.DeadlockDetectedError):
+                return list(await self._connection.fetch(statement.replace("{schema}", self._schema), *values))
 
 
 Connect = Callable[[], Awaitable[Any]]

@@ -185,10 +185,11 @@ async def _holders(statements: Statements, refused: dict[int, Newcomer], rules: 
 
 def _duplicate(asked: Job, row: Row) -> Job | None:
     if row[0] is not None:
-        return with_fields(stored_job(row), is_duplicate=True)
+        return with_fields(stored_job(row, asked.payload), is_duplicate=True)
     if row[_HELD_STATUS] is None:
         # its key was there, and it is gone: the next look will tell
         return None
+    # its job went before more than this was kept
     return with_fields(asked, id=UUID(int=row[_HOLDER].int), status=JobStatus(row[_HELD_STATUS]), is_duplicate=True)
 
 

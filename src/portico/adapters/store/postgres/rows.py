@@ -1,5 +1,6 @@
 """Rows to jobs, and what jobs and texts are as values of statements."""
 
+from typing import Any
 from uuid import UUID
 
 from portico.adapters.job_store import job_from
@@ -38,8 +39,8 @@ def claimed_job(row: Row) -> Job:
     )
 
 
-def stored_job(row: Row) -> Job:
-    """Build the job of a row that was selected with the columns of ``job_select``."""
+def stored_job(row: Row, erased_payload: dict[str, Any] | None = None) -> Job:
+    """Build the job of a row that was selected with the columns of ``job_select``; a payload may have been erased."""
     return job_from(
         {
             "id": UUID(int=row[0].int),
@@ -57,7 +58,7 @@ def stored_job(row: Row) -> Job:
             "failed_at": row[12],
             "created_by": _plain(row[13]),
             "error_message": row[14],
-            "payload": decode(row[15]),
+            "payload": erased_payload if row[15] is None else decode(row[15]),
             "metadata": decode(row[16]),
             "result": None if row[17] is None else decode(row[17]),
             "is_duplicate": False,

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from portico.adapters.store.postgres.failures import Fate, fate_of
 from portico.adapters.store.postgres.statements import migrations
 from portico.exceptions import ConfigurationError
 
 # any number will do, as long as no other application waits on it
 _LOCK = 0x506F7274
+_TRIES = 5
 
 
 async def migrate(connection: Any, schema: str, shown: str) -> None:
@@ -20,10 +22,18 @@ async def migrate(connection: Any, schema: str, shown: str) -> None:
     scripts = migrations(schema)
     if await _version(connection, schema, shown, len(scripts)) == len(scripts):
         return
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        version = await _version(connection, schema, shown, len(scripts))
-        await _run(connection, schema, scripts[version:], version)
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                version = await _version(connection, schema, shown, len(scripts))
+                await _run(connection, schema, scripts[version:], version)
+        except Exception as error:
+            # workers lock the tables in one order or the other, and one of two who wait for each other gives way
+            if not tries_left or fate_of(error) is not Fate.ROLLED_BACK:
+                raise
+        else:
+            return
 
 
 async def _run(connection: Any, schema: str, scripts: Sequence[str], version: int) -> None:

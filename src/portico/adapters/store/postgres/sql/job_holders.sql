@@ -22,10 +22,17 @@ WITH asked AS (
         LIMIT 1
     ) AS held ON true
 )
-SELECT job.id, job.queue_name, job.job_type, job.priority, job.status, job.max_retries, job.retry_count, job.crash_count,
-    job.scheduled_at, job.created_at, job.started_at, job.completed_at, job.failed_at, job.created_by,
-    job.error_message, job.payload::text, job.metadata::text, job.result::text, job.seq,
-    found.place, found.holder, found.held_status
+SELECT job.*, found.place, found.holder, found.held_status
 FROM found
-LEFT JOIN LATERAL (SELECT * FROM {schema}.job WHERE job.id = found.holder LIMIT 1) AS job ON true
+LEFT JOIN LATERAL (
+    SELECT id, queue_name, job_type, priority, status, max_retries, retry_count, crash_count, scheduled_at, created_at,
+        started_at, completed_at, failed_at, created_by, error_message, payload::text, metadata::text, result::text, seq
+    FROM {schema}.job WHERE job.id = found.holder
+    UNION ALL
+    SELECT id, queue_name, job_type, priority, status, max_retries, retry_count, crash_count, scheduled_at, created_at,
+        started_at, CASE WHEN status = 'completed' THEN ended_at END, CASE WHEN status <> 'completed' THEN ended_at END,
+        created_by, error_message, payload::text, metadata::text, result::text, seq
+    FROM {schema}.gone_job WHERE gone_job.id = found.holder AND found.held_status IS NOT NULL
+    LIMIT 1
+) AS job ON true
 WHERE found.holder IS NOT NULL
