@@ -62,7 +62,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert (result.stderr, result.returncode) == ("error: there is no file nowhere.py\n", 4)
 
 
-@pytest.mark.parametrize("arguments", [("--log-level", "loud"), ("--log-format", "xml"), ("--port", "seven")])
+@pytest.mark.parametrize(
+    "arguments", [("--log-level", "loud"), ("--log-format", "xml"), ("--port", "seven"), ("--port", "99999")]
+)
 def test_a_wrong_argument_is_a_usage_error(tmp_path: Path, arguments: tuple[str, str]) -> None:
     (tmp_path / "app.py").write_text(IMPORTS)
     result = run(tmp_path, "app.py", *arguments)

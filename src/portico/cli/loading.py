@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from portico.cli.exits import CommandError, ExitCode
@@ -39,8 +39,10 @@ def load_application(target: str) -> Application:
     for name in ("app", "jobs"):
         if hasattr(module, name):
             return Application(getattr(module, name), composed)
+    if composed is not None:
+        return Application(composed, composed)
     raise CommandError(
-        f"{source} has neither 'app' nor 'jobs'; name what to serve: portico run {source}:NAME", ExitCode.NO_APPLICATION
+        f"{source} has neither 'app' nor 'jobs'; name what is meant: {source}:NAME", ExitCode.NO_APPLICATION
     )
 
 
@@ -64,6 +66,8 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _load_module(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise CommandError(f"{name} is neither a Python file nor a module", ExitCode.NO_APPLICATION)
     sys.path.insert(0, str(Path.cwd()))
     with _explained(name):
         return importlib.import_module(name)
@@ -90,10 +94,23 @@ class _explained:  # noqa: N801 - a context manager that reads like one
         if isinstance(error, PorticoError):
             where = _last_place_outside_portico(error)
             raise CommandError(f"{error}{where}", ExitCode.CONFIGURATION, cause=error) from error
+        if isinstance(error, ModuleNotFoundError) and f"{self._source}.".startswith(f"{error.name}."):
+            raise CommandError(f"there is no module {self._source}", ExitCode.NO_APPLICATION, cause=error) from error
         if isinstance(error, Exception):
-            details = "".join(traceback.format_exception(error)).rstrip()
+            details = "".join(traceback.format_exception(error.with_traceback(_users_part(error)))).rstrip()
             message = f"{self._source} could not be imported\n{details}"
             raise CommandError(message, ExitCode.NO_APPLICATION, cause=error) from error
+
+
+def _users_part(error: Exception) -> TracebackType | None:
+    trace = error.__traceback__
+    while trace is not None and _is_of_the_import(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return trace
+
+
+def _is_of_the_import(file: str) -> bool:
+    return file in (__file__, importlib.__file__) or file.startswith("<frozen importlib")
 
 
 def _last_place_outside_portico(error: PorticoError) -> str:

@@ -15,6 +15,7 @@ from portico.compose import Jobs
 from portico.utils.logging import configure_logging
 
 _LOG_FORMATS = {"auto": None, "console": False, "json": True}
+_LARGEST_PORT = 65_535
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -27,6 +28,10 @@ class RunOptions:
     port: int
     log_level: str
     log_format: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= _LARGEST_PORT:
+            raise CommandError(f"--port must be from 0 to {_LARGEST_PORT}, not {self.port}", ExitCode.USAGE)
 
 
 def run_application(options: RunOptions) -> None:

@@ -1,10 +1,8 @@
 """An HTTP server that drains on the first signal, and ends on the second."""
 
-import asyncio
+import errno
 import gc
 import logging
-import os
-import signal
 import socket
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -15,15 +13,16 @@ import uvicorn
 from typing_extensions import override
 
 from portico.cli.exits import CommandError, ExitCode
+from portico.cli.stop_signals import StopSignals
 from portico.exceptions import ConfigurationError, ExternalServiceError, PorticoError
-from portico.utils.logging import get_logger
-
-logger = get_logger(__name__)
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WAYS_OUT: dict[int | None, str] = {
+    errno.EADDRINUSE: "try another port: --port 0 takes a free one",
+    errno.EACCES: "try a port above 1023",
+}
 
 
 class KeepsStartError:
@@ -62,20 +61,10 @@ class Server(uvicorn.Server):
     @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self._on_signal, number)
-        try:
+        with StopSignals(drain=self._drain):
             yield
-        finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
 
-    def _on_signal(self, number: signal.Signals) -> None:
-        if self.should_exit:
-            logger.warning("forced_to_end", signal=number.name, hint="what was running starts again next time")
-            os._exit(ExitCode.FORCED)
-        logger.info("draining", signal=number.name, hint="once more to force")
+    def _drain(self) -> None:
         self.should_exit = True
 
 
@@ -95,8 +84,9 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
+        way_out = _WAYS_OUT.get(error.errno, "--host takes an address of this machine")
         raise CommandError(
-            f"cannot listen on {host}:{port}: {error.strerror}; try another one: --port {port + 1}", ExitCode.FAILED
+            f"cannot listen on {host}:{port}: {error.strerror}; {way_out}", ExitCode.FAILED, cause=error
         ) from error
     return listener
 

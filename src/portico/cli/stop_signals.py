@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM for commands without an HTTP server: the first drains, the second forces."""
+"""SIGINT and SIGTERM: the first drains, the second forces."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import Self
 
-from portico.cli.exits import ExitCode
+from portico.cli.exits import CommandError, ExitCode
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -19,16 +19,26 @@ def _end_at_once() -> None:
 
 
 class StopSignals:
-    """While entered, takes the signals of this process; `force` is what the second does, by default its end."""
+    """While entered, takes the signals of this process.
 
-    def __init__(self, force: Callable[[], None] = _end_at_once) -> None:
+    Args:
+        force: what the second one does, by default the end of the process.
+        drain: what the first one does beside waking those who `wait`.
+
+    """
+
+    def __init__(self, force: Callable[[], None] = _end_at_once, drain: Callable[[], None] = lambda: None) -> None:
         self._force = force
+        self._drain = drain
         self._stop = asyncio.Event()
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            self._loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            for number in _SIGNALS:
+                self._loop.add_signal_handler(number, self._on_signal, number)
+        except NotImplementedError as error:
+            raise CommandError("this command needs the signals of Linux or macOS", ExitCode.FAILED) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,3 +64,4 @@ class StopSignals:
             return
         logger.info("draining", signal=number.name, hint="once more to force")
         self._stop.set()
+        self._drain()

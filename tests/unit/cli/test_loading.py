@@ -43,6 +43,12 @@ def test_modules_beside_the_file_can_be_imported(program: Path) -> None:
     assert isinstance(load_application(str(program)).served, Jobs)
 
 
+def test_a_file_with_jobs_of_another_name_serves_them(program: Path) -> None:
+    program.write_text(COMPOSED.replace("jobs =", "background ="))
+    application = load_application(str(program))
+    assert application.served is application.jobs is not None
+
+
 @pytest.mark.parametrize(
     ("source", "said", "code"),
     [
@@ -64,6 +70,37 @@ def test_a_refused_setting_names_the_users_line_not_ours(program: Path) -> None:
     with pytest.raises(CommandError, match=rf"\n  at .*{program.name}:3$") as caught:
         load_application(str(program))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "first_lines"),
+    [
+        ("def (\n", '  File "{program}", line 1\n'),
+        ("1 / 0\n", 'Traceback (most recent call last):\n  File "{program}", line 1'),
+        ("import json\njson.loads('')\n", 'Traceback (most recent call last):\n  File "{program}", line 2'),
+    ],
+)
+@pytest.mark.parametrize("as_module", [False, True], ids=["file", "module"])
+def test_a_traceback_begins_in_the_users_code(program: Path, source: str, first_lines: str, *, as_module: bool) -> None:
+    program.write_text(source)
+    target = program.stem if as_module else str(program)
+    with pytest.raises(CommandError) as caught:
+        load_application(target)
+    assert str(caught.value).startswith(f"{target} could not be imported\n" + first_lines.format(program=program))
+
+
+def test_a_missing_module_within_a_package_is_told_from_one_that_the_users_code_lacks(program: Path) -> None:
+    program.write_text("import no_such_module\n")
+    for target, said in (
+        ("no_such_module", "there is no module no_such_module"),
+        ("no_such_package.app", "there is no module no_such_package.app"),
+        (program.stem, "could not be imported\nTraceback"),
+        (".", "neither a Python file nor a module"),
+        ("folder/app", "neither a Python file nor a module"),
+    ):
+        with pytest.raises(CommandError, match=said) as caught:
+            load_application(target)
+        assert caught.value.exit_code is ExitCode.NO_APPLICATION
 
 
 def test_a_missing_file_a_missing_module_and_a_missing_name_are_named(program: Path) -> None:
