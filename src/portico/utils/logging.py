@@ -107,7 +107,7 @@ def _json_renderers() -> list[Any]:
 
 def _console_renderers(target: TextIO) -> list[Any]:
     return [
-        _drop_logger_name,
+        _for_eyes,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.dev.ConsoleRenderer(
             colors=target.isatty(),
@@ -119,11 +119,15 @@ def _console_renderers(target: TextIO) -> list[Any]:
 
 
 def _in_reading_order(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    first = {name: event.pop(name) for name in ("timestamp", "level", "event") if name in event}
-    return {**first, **event}
+    return {**_taken(event, "timestamp", "level", "event"), **event}
 
 
-def _drop_logger_name(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    # on a terminal the event says enough
-    event.pop("logger_name", None)
-    return event
+def _for_eyes(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    # an id is long, and only serves to look the rest up; the event says enough without its logger
+    _taken(event, "logger_name")
+    about, identity = _taken(event, "job_type"), _taken(event, "job_id")
+    return {**about, **event, **identity}
+
+
+def _taken(event: EventDict, *names: str) -> dict[str, Any]:
+    return {name: event.pop(name) for name in names if name in event}

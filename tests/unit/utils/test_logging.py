@@ -40,12 +40,13 @@ def test_a_pipe_gets_one_json_object_a_line() -> None:
     assert list(entry)[:3] == ["timestamp", "level", "event"]
 
 
-def test_a_terminal_gets_a_line_to_read_with_its_fields_in_the_order_given() -> None:
+def test_a_terminal_gets_a_line_that_says_what_it_is_about_first_and_an_id_last() -> None:
     stream = Terminal()
     configure_logging(stream=stream)
-    get_logger("portico.x").info("job_completed", job_type="email.send", attempt=1)
+    get_logger("portico.x").info("job_completed", job_id="1f", duration_ms=3, job_type="email.send", attempt=1)
     assert stream.getvalue().count("\n") == 1
-    assert stream.getvalue().index("email.send") < stream.getvalue().index("attempt")
+    places = [stream.getvalue().index(part) for part in ("email.send", "duration_ms", "attempt", "1f")]
+    assert places == sorted(places)
     assert "portico.x" not in stream.getvalue()
 
 
