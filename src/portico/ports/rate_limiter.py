@@ -46,8 +46,7 @@ def require_limit(limit: int, window_seconds: float) -> None:
 
     """
     if limit < 1 or not window_seconds > 0:
-        message = f"a rate limit needs a positive limit and window, not {limit} in {window_seconds} s"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"a rate limit needs a positive limit and window, not {limit} in {window_seconds} s")
 
 
 def resolution_seconds(limit: int, window_seconds: float) -> float:

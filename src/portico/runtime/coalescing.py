@@ -42,8 +42,9 @@ class Coalescer(Generic[Item, Result]):
         max_in_flight: int = 2,
     ) -> None:
         if max_batch < 1 or max_in_flight < 1:
-            message = f"max_batch and max_in_flight must be at least 1, not {max_batch} and {max_in_flight}"
-            raise ConfigurationError(message)
+            raise ConfigurationError(
+                f"max_batch and max_in_flight must be at least 1, not {max_batch} and {max_in_flight}"
+            )
         self._run = run
         self._name = name
         self._max_batch = max_batch

@@ -15,8 +15,7 @@ def encode(document: object, name: str) -> str:
     try:
         return _encode(document)
     except (TypeError, ValueError, RecursionError) as error:
-        message = f"{name} is not JSON: {error}"
-        raise ValidationError(message, details={"document": name}, cause=error) from error
+        raise ValidationError(f"{name} is not JSON: {error}", details={"document": name}, cause=error) from error
 
 
 def decode(text: str) -> Any:

@@ -31,16 +31,14 @@ def require_json(value: object, path: str = "payload") -> None:
         _check(value, MAX_DEPTH)
     except _NotJsonError as error:
         place = path_text(path, error.segments[::-1])
-        message = f"{place}: {error.rule}"
-        raise ValidationError(message, details={"path": place, "rule": error.rule}) from None
+        raise ValidationError(f"{place}: {error.rule}", details={"path": place, "rule": error.rule}) from None
 
 
 def require_json_object(value: object, path: str = "payload") -> None:
     """Refuse what is not a JSON object."""
     if not isinstance(value, dict):
         rule = f"{_type_name(value)} is not a JSON object"
-        message = f"{path}: {rule}"
-        raise ValidationError(message, details={"path": path, "rule": rule})
+        raise ValidationError(f"{path}: {rule}", details={"path": path, "rule": rule})
     require_json(value, path)
 
 
@@ -65,18 +63,14 @@ def _check(value: object, depth: int) -> None:
 def _check_number(value: object) -> None:
     if isinstance(value, int):
         if value.bit_length() > _MAX_INTEGER_BITS:
-            message = "the integer is too long"
-            raise _NotJsonError(message)
+            raise _NotJsonError("the integer is too long")
         return
     if not isinstance(value, float):
-        message = f"{_type_name(value)} is not JSON"
-        raise _NotJsonError(message)
+        raise _NotJsonError(f"{_type_name(value)} is not JSON")
     if math.isnan(value):
-        message = "NaN is not JSON"
-        raise _NotJsonError(message)
+        raise _NotJsonError("NaN is not JSON")
     if math.isinf(value):
-        message = "infinity is not JSON"
-        raise _NotJsonError(message)
+        raise _NotJsonError("infinity is not JSON")
 
 
 def _check_text(value: str) -> None:
@@ -85,8 +79,7 @@ def _check_text(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        message = "the text holds a lone surrogate"
-        raise _NotJsonError(message) from None
+        raise _NotJsonError("the text holds a lone surrogate") from None
 
 
 def _check_members(value: dict[Any, Any], depth: int) -> None:
@@ -112,19 +105,16 @@ def _check_items(value: list[Any], depth: int) -> None:
 
 def _check_key(key: object) -> None:
     if not isinstance(key, str):
-        message = f"a key of type {_type_name(key)} is not a string"
-        raise _NotJsonError(message)
+        raise _NotJsonError(f"a key of type {_type_name(key)} is not a string")
     try:
         _check_text(key)
     except _NotJsonError:
-        message = "a key holds a lone surrogate"
-        raise _NotJsonError(message) from None
+        raise _NotJsonError("a key holds a lone surrogate") from None
 
 
 def _check_depth(depth: int) -> None:
     if depth <= 0:
-        message = f"circular, or nested deeper than {MAX_DEPTH} levels"
-        raise _NotJsonError(message)
+        raise _NotJsonError(f"circular, or nested deeper than {MAX_DEPTH} levels")
 
 
 def _segment_text(segment: str | int) -> str:

@@ -91,8 +91,7 @@ class MemoryEventInbox(EventInbox):
 
     def __init__(self, *, max_events: int = DEFAULT_MAX_EVENTS) -> None:
         if max_events < 1:
-            message = f"max_events must be at least 1, not {max_events}"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"max_events must be at least 1, not {max_events}")
         self._max_events = max_events
         self._events: dict[UUID, InboxEvent] = {}
 
@@ -125,8 +124,7 @@ class MemoryEventInbox(EventInbox):
         before: UUID | None = None,
     ) -> list[InboxEvent]:
         if before is not None and before not in self._events:
-            message = f"there is no event {before} to list on from"
-            raise ResourceNotFoundError(message)
+            raise ResourceNotFoundError(f"there is no event {before} to list on from")
         newest_first = reversed(self._events.values())
         if before is not None:
             for event in newest_first:
