@@ -69,7 +69,7 @@ class WorkerDirectory(Service):
             self._progressed("announce")
 
     async def _announce(self) -> None:
-        alive_until = self._clock.now().timestamp() + _ALIVE_SECONDS
+        alive_until = (await self._store.now()).timestamp() + _ALIVE_SECONDS
         entry = {"queues": sorted(self._served), "alive_until": alive_until}
         await self._store.put_many(_SECTION, {self._worker_id: entry})
 
@@ -81,7 +81,7 @@ class WorkerDirectory(Service):
             logger.debug("worker_directory_not_updated", error=describe(error))
 
     async def _served_by_others(self) -> frozenset[str]:
-        now = self._clock.now().timestamp()
+        now = (await self._store.now()).timestamp()
         entries = await self._store.entries(_SECTION)
         dead = frozenset(key for key, stored in entries.items() if stored.value["alive_until"] < now)
         if dead:
