@@ -1,13 +1,14 @@
 """What starts and stops: triggers and workers are services."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, AsyncExitStack
 from typing import Any, ClassVar
 
 from portico.exceptions import ConfigurationError, ConflictError, PorticoError
 from portico.ports.clock import Clock
 from portico.runtime.backoff import Backoff
+from portico.runtime.between import Between
 from portico.runtime.clock import SystemClock
 from portico.utils.logging import get_logger
 
@@ -50,6 +51,7 @@ class Service:
         self._has_failed = False
         self._work_under_way = 0
         self._idle = asyncio.Event()
+        self._working = Between(self._begin_work, self._end_work)
         self._opened = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures_in_a_row: dict[str, int] = {}
@@ -111,24 +113,25 @@ class Service:
         self._tasks.add(task)
         stack.push_async_callback(self._end, task)
 
-    @contextmanager
-    def _work(self) -> Iterator[None]:
+    def _work(self) -> AbstractContextManager[None]:
         """Mark work that `stop` waits for.
 
         Raises:
             StoppingError: the service is not running.
 
         """
+        return self._working
+
+    def _begin_work(self) -> None:
         if not self._accepts_work:
             raise StoppingError(f"'{self._name}' is not running")
         self._work_under_way += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._work_under_way -= 1
-            if not self._work_under_way:
-                self._idle.set()
+
+    def _end_work(self) -> None:
+        self._work_under_way -= 1
+        if not self._work_under_way:
+            self._idle.set()
 
     def _progressed(self, label: str) -> None:
         """Tell the supervisor that the loop works: its next failure is the first again."""

@@ -56,6 +56,20 @@ def _follow(value: Any, place: str) -> Any:
     return value
 
 
+@pytest.mark.parametrize("key", [1, None, True, "\ud800"])
+def test_a_small_object_with_an_odd_key_is_refused(key: Any) -> None:
+    with pytest.raises(ValidationError, match="payload: a key "):
+        require_json({"a": 1, key: 2})
+
+
+def test_a_list_that_holds_itself_is_refused() -> None:
+    value: list[Any] = []
+    value.append(value)
+
+    with pytest.raises(ValidationError, match="circular"):
+        require_json(value)
+
+
 def test_the_place_reads_like_the_code_that_gets_there() -> None:
     value = {"items": [0, 1, {"the price": {"net": float("nan")}}]}
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pydantic
 from fastapi import Response
-from pydantic_core import to_json
 
 from portico.adapters.http.job_request import Call, WebhookJobRequest
+from portico.adapters.http.json_answer import JsonAnswer
 from portico.adapters.http.problems import Refusal, Told
 from portico.adapters.http.rate_fields import quota_fields
 from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
@@ -81,7 +81,7 @@ def accepted(job: Job | None, request: WebhookJobRequest, fields: dict[str, str]
     }
     if isinstance(job, Job) and job.is_duplicate:
         fields["Idempotency-Replayed"] = "true"
-    return Response(to_json(content), 202, fields, media_type="application/json")
+    return JsonAnswer(content, 202, fields)
 
 
 def _first_status(job: Job | None) -> JobStatus:

@@ -1,7 +1,7 @@
 """What is asked of every request before its body is read; nothing of it is stored."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -13,6 +13,7 @@ from portico.adapters.http.rate_fields import refusal_fields
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.exceptions import DatabaseError
 from portico.ports.rate_limiter import RateLimiter
+from portico.runtime.between import Between
 from portico.runtime.quotas import Quota
 
 _ACCEPT = {"Accept-Post": "application/json"}
@@ -40,6 +41,7 @@ class Gate:
         quota = config.client_rate_limit
         self._client_quota = None if quota is None else Quota.parse(quota, "client_rate_limit")
         self._under_way = 0
+        self._slots = Between(self._take_slot, self._free_slot)
 
     def head_of(self, request: Request) -> Head:
         """Return the headers, if there are not too many."""
@@ -61,22 +63,23 @@ class Gate:
         if self._client_quota is not None:
             await self._check_client(request, self._client_quota)
 
-    @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self) -> AbstractContextManager[None]:
         """Hold one of the places for requests that are read and answered.
 
         Raises:
             Refusal: 503, there is none.
 
         """
+        return self._slots
+
+    def _take_slot(self) -> None:
         if self._under_way >= self._config.max_concurrency:
             headers = {"Retry-After": str(_OVERLOADED_RETRY_SECONDS)}
             raise Refusal(503, "Too many requests at once", code="overloaded", headers=headers)
         self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+
+    def _free_slot(self) -> None:
+        self._under_way -= 1
 
     def _check_origin(self, head: Head) -> None:
         origin = (head.get(b"origin") or "").lower()

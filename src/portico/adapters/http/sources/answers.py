@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Response
-from pydantic_core import to_json
 
+from portico.adapters.http.json_answer import JsonAnswer
 from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job
 
@@ -65,4 +65,4 @@ def _json(settled: Settled, status_code: int) -> Response:
         "delivery_id": settled.delivery_id,
         "jobs": [{"job_id": str(job.id), "job_type": job.job_type} for job in settled.jobs],
     }
-    return Response(to_json(content), status_code, _NO_STORE, media_type="application/json")
+    return JsonAnswer(content, status_code, _NO_STORE)
