@@ -86,6 +86,15 @@ async def test_the_shown_call_is_answered_and_its_job_executed(page: str, which:
     assert response.status_code == 202
 
 
+async def test_the_readmes_own_route_creates_a_job_that_runs(tmp_path: Path) -> None:
+    async with served("README.md", 0, tmp_path) as application, httpx.AsyncClient() as client:
+        response = await client.post(f"{application.address}/signup", params={"email": "user@example.com"})
+        await application.until_logged("job_completed")
+
+    assert response.status_code == 202
+    assert response.json()["job_id"]
+
+
 async def test_the_tutorials_second_application_counts_the_lines_of_a_file(tmp_path: Path) -> None:
     async with served("docs/tutorial.md", 1, tmp_path) as application, httpx.AsyncClient() as client:
         (tmp_path / "inbox" / "list.txt").write_text("one\ntwo\n")
