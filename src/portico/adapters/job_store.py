@@ -9,10 +9,10 @@ from uuid import UUID
 
 from portico.adapters.job_slots import checked_limits
 from portico.exceptions import ConfigurationError, ConflictError, ResourceNotFoundError, ValidationError
-from portico.ports.job import Job, JobStatus, QueueStats
+from portico.ports.job import MAX_RESULT_BYTES, Job, JobStatus, QueueStats
 from portico.ports.job_limits import JobLimit
 from portico.ports.retention import DEFAULT_RETENTION, Retention
-from portico.runtime.documents import encode
+from portico.runtime.documents import encode, utf8_length
 
 DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576
 # a character may take a surrogate pair of six bytes each; a member has two quotes or brackets, a colon or comma
@@ -261,6 +261,24 @@ def checked(job: Job, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> Job
     _checked_text("queue_name", job.queue_name)
     _checked_text("job_type", job.job_type)
     return job
+
+
+def check_result(result: dict[str, Any] | None) -> None:
+    """Refuse the result of a handler that is too long to be kept with its job.
+
+    Raises:
+        ValidationError: it is, or it is not JSON.
+
+    """
+    if result is None or _is_surely_shorter(result, MAX_RESULT_BYTES):
+        return
+    length = utf8_length(result, "result")
+    if length > MAX_RESULT_BYTES:
+        raise ValidationError(
+            f"result is {length:,} bytes of JSON, and at most {MAX_RESULT_BYTES:,} are kept: "
+            "keep it elsewhere and name it",
+            details={"bytes": length, "max_result_bytes": MAX_RESULT_BYTES},
+        )
 
 
 def unique_key_taken(job_id: UUID, holder: UUID) -> ConflictError:

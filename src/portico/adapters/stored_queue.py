@@ -17,6 +17,7 @@ from portico.adapters.job_store import (
     JobStore,
     KeepingRules,
     Rejection,
+    check_result,
     checked,
 )
 from portico.ports.clock import Clock
@@ -132,6 +133,8 @@ class StoredJobQueue(JobQueueAdapter):
         await self.initialize()
         holding = self._claims.holding
         if results:
+            for result in results.values():
+                check_result(result)
             completions = [Completion(holding(job_id), results.get(job_id)) for job_id in job_ids]
         else:
             completions = [Completion(holding(job_id), None) for job_id in job_ids]

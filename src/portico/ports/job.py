@@ -6,6 +6,9 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+MAX_RESULT_BYTES = 65_536
+"""How long a result may be as JSON in UTF-8."""
+
 
 class JobStatus(str, Enum):  # noqa: UP042 - the contract says `str, Enum`; their `str()` differs
     """Where a job stands. There is no other status: a cancelled job is FAILED with the message "Job cancelled"."""
@@ -59,7 +62,7 @@ class Job:
     metadata: dict[str, Any] = field(default_factory=dict)
     """JSON beside the payload; `idempotency_key` and `unique_key` in it have a meaning (see `JobCreator`)."""
     result: dict[str, Any] | None = None
-    """What the handler returned, stored on completion; at most 64 KiB as JSON."""
+    """What the handler returned, stored on completion; at most `MAX_RESULT_BYTES` (64 KiB) as JSON."""
     is_duplicate: bool = field(default=False, compare=False)
     """True only on what a second creation under the same key or id returns; never stored."""
     crash_count: int = 0

@@ -87,6 +87,11 @@ class JobQueueAdapter(ABC):
         """Complete a running job and store its `result`.
 
         A job that is unknown, not running, or whose lease moved on is not changed, and False is returned.
+
+        Raises:
+            ValidationError: `result` is not JSON, or longer than `portico.ports.job.MAX_RESULT_BYTES`; nothing was
+                changed.
+
         """
 
     @abstractmethod
@@ -143,7 +148,12 @@ class JobQueueAdapter(ABC):
     async def acknowledge_many(
         self, job_ids: Sequence[UUID], results: Mapping[UUID, dict[str, Any]] | None = None
     ) -> list[bool]:
-        """Complete running jobs; `results` are by job id, the answers in the order of `job_ids`."""
+        """Complete running jobs; `results` are by job id, the answers in the order of `job_ids`.
+
+        Raises:
+            ValidationError: as `acknowledge`; no job was changed.
+
+        """
         stored = results or {}
         return [await self.acknowledge(job_id, stored.get(job_id)) for job_id in job_ids]
 

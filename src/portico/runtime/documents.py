@@ -1,21 +1,25 @@
 """JSON documents as stores keep them: text that every store can hold, whatever characters are in it."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from portico.exceptions import ValidationError
 
 # ASCII only: lone surrogates and NUL characters stay escaped, which no store can refuse
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+_encode_utf8 = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
 
 
 def encode(document: object, name: str) -> str:
     """Return the text of a document; `name` says in an error which one is not JSON."""
-    try:
-        return _encode(document)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValidationError(f"{name} is not JSON: {error}", details={"document": name}, cause=error) from error
+    return _encoded(_encode, document, name)
+
+
+def utf8_length(document: object, name: str) -> int:
+    """Return how many bytes the document has as others write it: in UTF-8, with nothing escaped that need not be."""
+    return len(_encoded(_encode_utf8, document, name).encode(errors="surrogatepass"))
 
 
 def decode(text: str) -> Any:
@@ -26,3 +30,10 @@ def decode(text: str) -> Any:
 def storable(text: str | None) -> str | None:
     """Return the text with what UTF-8 cannot hold written out; file names in error messages have such."""
     return None if text is None else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _encoded(encoder: Callable[[object], str], document: object, name: str) -> str:
+    try:
+        return encoder(document)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(f"{name} is not JSON: {error}", details={"document": name}, cause=error) from error

@@ -1,7 +1,7 @@
 """What is JSON, and where in a value something is not."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from portico.exceptions import ValidationError
@@ -25,6 +25,8 @@ class _NotJsonError(Exception):
 
 def require_json(value: object, path: str = "payload") -> None:
     """Refuse what ``json.loads(json.dumps(value))`` would not give back, and what a store could not keep.
+
+    A tuple passes, and comes back as a list.
 
     Raises:
         ValidationError: names the place and the rule, never the value: ``payload.items[3].price: NaN is not JSON``.
@@ -81,7 +83,7 @@ def _check(value: object, depth: int) -> None:
         _check_text(value)
     elif isinstance(value, dict):
         _check_members(value, depth)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         _check_items(value, depth)
     else:
         _check_number(value)
@@ -120,7 +122,7 @@ def _check_members(value: dict[Any, Any], depth: int) -> None:
             raise
 
 
-def _check_items(value: list[Any], depth: int) -> None:
+def _check_items(value: Sequence[Any], depth: int) -> None:
     _check_depth(depth)
     for index, item in enumerate(value):
         try:

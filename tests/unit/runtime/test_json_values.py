@@ -21,7 +21,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 JSON = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=20)
 NOT_JSON = st.sampled_from(
-    [float("nan"), float("inf"), b"x", (1,), {1}, datetime(2030, 1, 1, tzinfo=UTC), Decimal(1), object(), "\ud800", 1j]
+    [float("nan"), float("inf"), b"x", {1}, datetime(2030, 1, 1, tzinfo=UTC), Decimal(1), object(), "\ud800", 1j]
 )
 KEYS = st.sampled_from(["a", "items", "odd name", "1", "ü"])
 
@@ -77,7 +77,7 @@ def test_the_place_reads_like_the_code_that_gets_there() -> None:
         require_json(value, "body")
 
 
-@pytest.mark.parametrize("value", [Colour.RED, 2**400, -0.0, "\0", {"": []}])
+@pytest.mark.parametrize("value", [Colour.RED, 2**400, -0.0, "\0", {"": []}, (1, ("a",))])
 def test_unusual_json_passes(value: Any) -> None:
     require_json(value)
 
@@ -86,7 +86,6 @@ def test_unusual_json_passes(value: Any) -> None:
     ("value", "rule"),
     [
         (float("-inf"), "infinity"),
-        ((), "tuple"),
         (set(), "set"),
         (b"", "bytes"),
         pytest.param(2**20_000, "too long", id="long-integer"),
@@ -129,7 +128,7 @@ def test_nesting_is_limited_far_below_the_recursion_limit() -> None:
 
 def test_a_long_name_is_cut() -> None:
     with pytest.raises(ValidationError) as caught:
-        require_json({"k" * 10_000: ()})
+        require_json({"k" * 10_000: b""})
 
     assert len(str(caught.value)) < 200
 

@@ -86,7 +86,7 @@ class JobAnswers:
         )
         if await self._until_heard(run, answer):
             event = "job_dead_lettered" if failure.is_worth_retrying else "job_failed"
-            logger.error(event, error=failure.message, at=failure.place, **run.log_fields())
+            logger.error(event, error=failure.message, at=_place(run, failure), **run.log_fields())
 
     async def _retry(self, run: JobRun, failure: Failure) -> None:
         message = failure.message
@@ -100,7 +100,7 @@ class JobAnswers:
             answer = partial(self._queue.reject, run.job.id, requeue=True, error_message=message)
         if await self._until_heard(run, answer):
             fields = run.log_fields()
-            logger.warning("job_retrying", error=message, at=failure.place, retry_in=round(delay, 3), **fields)
+            logger.warning("job_retrying", error=message, at=_place(run, failure), retry_in=round(delay, 3), **fields)
 
     def _policy(self, run: JobRun) -> RetryPolicy:
         own = run.handler.options.retry_policy if isinstance(run.handler, JobDefinition) else None
@@ -156,3 +156,8 @@ class JobAnswers:
                     logger.warning("job_answer_ignored", failures=failures, **run.log_fields())
                 return is_heard
         return False
+
+
+def _place(run: JobRun, failure: Failure) -> str | None:
+    """Say where the user looks: at the line that failed, or, for a payload that does not fit, at the function."""
+    return failure.place or (run.handler.place if isinstance(run.handler, JobDefinition) else None)

@@ -11,7 +11,8 @@ from portico.runtime.json_values import require_json, require_json_object
 
 DEFAULT_MAX_RETRIES = 3
 KEYS = ("idempotency_key", "unique_key")
-"""The members of `metadata` that a queue enforces."""
+"""The members of `metadata` that make jobs unique."""
+_TEXTS = (*KEYS, "partition_key")
 _NEW = vars(Job(id=UUID(int=0), queue_name="", job_type="", payload={}))
 _MAX_NAME_LENGTH = 255
 _MAX_INTEGER = 2**31 - 1
@@ -55,7 +56,7 @@ def _check(request: JobRequest) -> None:
     _require_integer("priority", request.priority, minimum=-_MAX_INTEGER)
     require_json_object(request.payload, "payload")
     require_json_object(request.metadata, "metadata")
-    for key in KEYS:
+    for key in _TEXTS:
         if key in request.metadata:
             _require_text(f"metadata.{key}", request.metadata[key])
     if request.max_retries is not None:

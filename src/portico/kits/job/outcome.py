@@ -1,20 +1,22 @@
 """How a run ended, in the worker's words."""
 
-import json
+import os
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pydantic
 
 from portico.exceptions import PorticoError
 from portico.kits.job.retry_policy import is_worth_retrying
-from portico.ports.job import JobResult
+from portico.ports.job import MAX_RESULT_BYTES, JobResult
+from portico.runtime.documents import utf8_length
 from portico.runtime.json_values import require_json_object
 from portico.runtime.pydantic_errors import refusal_text
 
-MAX_RESULT_BYTES = 64 * 1024
 _MAX_MESSAGE_LENGTH = 1_000
+_PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
 
 
 class HandlerFailedError(PorticoError):
@@ -30,10 +32,7 @@ class Success:
     @property
     def is_storable(self) -> bool:
         """Whether the result is small enough to be kept with the job."""
-        if self.result is None:
-            return True
-        text = json.dumps(self.result, separators=(",", ":"), ensure_ascii=False)
-        return len(text.encode(errors="surrogatepass")) <= MAX_RESULT_BYTES
+        return self.result is None or utf8_length(self.result, "result") <= MAX_RESULT_BYTES
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,12 @@ class Failure:
 
     @property
     def place(self) -> str | None:
-        """Where it was raised, as ``file:line function``; None for an error that was returned."""
+        """The last line behind which it was raised that is not this package's, as ``file:line function``."""
         places = [(frame.f_code, line) for frame, line in traceback.walk_tb(self.error.__traceback__)]
-        if not places:
+        foreign = [(code, line) for code, line in places if not code.co_filename.startswith(_PACKAGE)]
+        if not foreign:
             return None
-        code, line = places[-1]
+        code, line = foreign[-1]
         return f"{code.co_filename}:{line} {code.co_name}"
 
 

@@ -50,6 +50,7 @@ async def test_an_unknown_keyword_is_a_type_error(service: JobService) -> None:
         ({"payload": []}, "payload"),
         ({"metadata": {"x": {1}}}, r"metadata\.x"),
         ({"metadata": {"idempotency_key": 5}}, r"metadata\.idempotency_key"),
+        ({"metadata": {"partition_key": 7}}, r"metadata\.partition_key"),
         ({"metadata": {"unique_key": ""}}, r"metadata\.unique_key"),
         ({"job_type": ""}, "job_type"),
         ({"job_type": None}, "job_type"),

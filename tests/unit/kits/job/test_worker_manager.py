@@ -206,6 +206,20 @@ async def test_a_job_has_its_own_retry_policy(
     assert entry["at"].endswith(" fails")
 
 
+async def test_a_payload_that_does_not_fit_points_at_the_function(
+    start_worker: StartWorker, service: JobService, logs: list[Any]
+) -> None:
+    @job("mail.send")
+    async def send(recipient: str) -> None: ...
+
+    await service.create_job("mail.send", {"to": "ada"})
+    await start_worker(send)
+
+    [entry] = [entry for entry in logs if entry["event"] == "job_failed"]
+    assert entry["at"] == send.place
+    assert "payload.recipient: Field required" in entry["error"]
+
+
 @pytest.mark.parametrize(
     "outcome",
     [
