@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from portico import __version__
 from portico.compose import Jobs
+from portico.kits.job.job_definition import JobDefinition
 from portico.ports.job_trigger import JobTrigger
 
 
@@ -53,5 +54,8 @@ def _example(jobs: Jobs, address: str) -> str | None:
     for trigger in jobs.triggers.values():
         if callable(example_request := getattr(trigger, "example_request", None)):
             path, body = example_request(sorted(jobs.registry))
+            handler = jobs.registry.get(body["job_type"])
+            if isinstance(handler, JobDefinition) and not body["payload"]:
+                body["payload"] = handler.example_payload()
             return f"curl {address}{path} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
     return None

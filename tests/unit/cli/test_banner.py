@@ -28,6 +28,15 @@ def test_it_invites_to_try_a_request_that_the_webhook_accepts() -> None:
     assert "POST http://127.0.0.1:7070/hooks/jobs" in said
 
 
+def test_the_request_has_what_the_handler_needs() -> None:
+    @job("mail.send")
+    async def send(recipient: str, copies: int = 1) -> None: ...
+
+    jobs = compose.jobs("memory://", handlers=[send])
+    jobs.add(WebhookTrigger(jobs.creator, WebhookConfig(allowed_job_types=["mail.send"])))
+    assert '"payload": {"recipient": "recipient"}' in banner("app.py", "http://127.0.0.1:7070", jobs)
+
+
 def test_an_application_without_jobs_has_its_address() -> None:
     assert "http://127.0.0.1:7070" in banner("app.py", "http://127.0.0.1:7070", None)
 

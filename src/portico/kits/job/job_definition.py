@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from portico.exceptions import ConfigurationError
 from portico.kits.job.context import Context
+from portico.kits.job.example_payload import example_payload
 from portico.kits.job.job_factory import DEFAULT_MAX_RETRIES
 from portico.kits.job.job_threads import run_in_thread
 from portico.kits.job.payload_binding import PayloadBinding, bind
@@ -86,6 +87,10 @@ class JobDefinition(JobHandler, Generic[P, R]):
         """Where the function stands, as ``file:line``."""
         code = inspect.unwrap(self._function).__code__
         return f"{code.co_filename}:{code.co_firstlineno}"
+
+    def example_payload(self) -> dict[str, Any]:
+        """Return a payload that the function takes, as far as its annotations tell; empty where they do not."""
+        return {} if self._binding.adapter is None else example_payload(self._binding.adapter)
 
     @override
     async def handle(self, job: Job) -> JobResult:
