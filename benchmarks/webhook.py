@@ -1,10 +1,12 @@
 """What a webhook takes per second beside a bare FastAPI endpoint, in one run: one server process each, 32 connections.
 
-Run: python benchmarks/webhook.py [--seconds S] [--rounds N]
+Run: python benchmarks/webhook.py [--seconds S] [--rounds N] [--postgres URL]
 
 Servers are uvicorn with uvloop and httptools, one process, no access log. `bare` is a FastAPI endpoint with a pydantic
-body that does nothing; the others answer when their job is durable: on SQLite after the commit (it survives kill -9).
-`frozen` is the same after ``gc.freeze()`` at start-up, as `portico run` does it.
+body that does nothing; the others answer when their job is durable: on SQLite after the commit (it survives kill -9),
+on PostgreSQL after the commit is on its disk. `frozen` is after ``gc.freeze()`` at start-up, as `portico run` does it.
+The time of the server's processor per request is the steadiest figure on a machine that does other things too; on
+PostgreSQL the tables are a schema of their own, which is dropped at the end.
 """
 
 import argparse
@@ -18,15 +20,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
+import asyncpg
+import psutil
 from typing_extensions import override
 
 CONNECTIONS = 32
 SECRET = "a-secret-of-the-benchmark"  # noqa: S105 - of a server that lives for seconds
+SCHEMA = f"portico_benchmark_{uuid.uuid4().hex[:8]}"
 ORDER = {"id": "0b6a4ec0-6ad3-4f43-9b3c-0d5b8a3b7a11", "customer": "c-1234567", "amount": 1999, "currency": "EUR"}
 JOB = json.dumps({"job_type": "order.process", "payload": ORDER}).encode()
 
@@ -57,7 +63,8 @@ else:
     from portico.utils.logging import configure_logging
 
     configure_logging("error")
-    jobs = compose.jobs(sys.argv[3], workers=False)
+    options = {"schema": sys.argv[5]} if sys.argv[3].startswith("postgresql") else {}
+    jobs = compose.jobs(sys.argv[3], workers=False, queue_options=options)
     source = WebhookSource(name="code", provider="github", secrets=[sys.argv[4]], job_type="build.start")
     config = WebhookConfig(allowed_job_types=["order.process", "build.start"], sources=[source])
     jobs.add(WebhookTrigger(jobs.creator, config))
@@ -102,6 +109,8 @@ class Measured:
     per_second: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float = 0.0
+    """Of the server, for each request."""
 
 
 class Client(asyncio.Protocol):
@@ -176,13 +185,14 @@ async def _load(port: int, case: Case, seconds: float) -> Measured:
 
 
 @contextmanager
-def _serving(case: Case) -> Iterator[int]:
+def _serving(case: Case) -> Iterator[tuple[int, psutil.Process]]:
+    """Give the port, and the process that serves it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         descriptor = listener.fileno()
-        command = [sys.executable, "-c", SERVER, case.server, str(descriptor), case.url, SECRET]
+        command = [sys.executable, "-c", SERVER, case.server, str(descriptor), case.url, SECRET, SCHEMA]
         server = subprocess.Popen(command, pass_fds=[descriptor])
         try:
-            yield listener.getsockname()[1]
+            yield listener.getsockname()[1], psutil.Process(server.pid)
         finally:
             server.terminate()
             server.wait()
@@ -190,20 +200,44 @@ def _serving(case: Case) -> Iterator[int]:
 
 def measured(case: Case, seconds: float) -> Measured:
     """Start the server of a case, warm it, and measure."""
-    with _serving(case) as port:
+    with _serving(case) as (port, server):
         asyncio.run(_load(port, case, 1.0))
-        return asyncio.run(_load(port, case, seconds))
+        before = _cpu_seconds(server)
+        load = asyncio.run(_load(port, case, seconds))
+        used = _cpu_seconds(server) - before
+    return replace(load, cpu_us=1_000_000 * used / (load.per_second * seconds))
 
 
-def _cases(folder: Path) -> list[Case]:
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _cases(folder: Path, postgres: str | None) -> list[Case]:
     sqlite = f"sqlite:///{folder}/jobs.db"
-    return [
+    cases = [
         Case("bare FastAPI", "bare", "-"),
         Case("POST /jobs, SQLite", "plain", sqlite),
         Case("POST /jobs, SQLite, frozen", "frozen", sqlite),
         Case("signed GitHub, SQLite, frozen", "frozen", sqlite, "/webhooks/sources/code"),
         Case("POST /jobs, memory, frozen", "frozen", "memory://"),
     ]
+    if postgres is not None:
+        cases += [
+            Case("POST /jobs, PostgreSQL, frozen", "frozen", postgres),
+            Case("signed GitHub, PostgreSQL, frozen", "frozen", postgres, "/webhooks/sources/code"),
+        ]
+    return cases
+
+
+async def _drop_tables(postgres: str) -> None:
+    connection = await asyncpg.connect(postgres)  # type: ignore[no-untyped-call] # - asyncpg has no types
+    await connection.execute(f'DROP SCHEMA IF EXISTS "{SCHEMA}" CASCADE')
+    await connection.close()
+
+
+def _median(results: Sequence[Measured]) -> Measured:
+    return Measured(*(statistics.median(values) for values in zip(*map(astuple, results), strict=True)))
 
 
 def main() -> None:
@@ -211,21 +245,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what a webhook takes per second.")
     parser.add_argument("--seconds", type=float, default=5, help="of load per case and round (default: 5)")
     parser.add_argument("--rounds", type=int, default=3, help="of all cases (default: 3)")
+    parser.add_argument("--postgres", metavar="URL", help="measure on this PostgreSQL server too")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
-        cases = _cases(Path(folder))
+        cases = _cases(Path(folder), arguments.postgres)
         # one of each in turn, so that a slow moment of the machine falls on all of them
         rounds = [[measured(case, arguments.seconds) for case in cases] for _ in range(arguments.rounds)]
     print(f"{CONNECTIONS} connections, one server process, {arguments.rounds} rounds of {arguments.seconds} s")
-    print(f"{'':34}{'req/s':>9}{'ratio':>8}{'p50 ms':>9}{'p99 ms':>9}")
-    bare = statistics.median(results[0].per_second for results in rounds)
-    for index, case in enumerate(cases):
-        results = [each[index] for each in rounds]
-        per_second = statistics.median(result.per_second for result in results)
-        p50 = statistics.median(result.p50_ms for result in results)
-        p99 = statistics.median(result.p99_ms for result in results)
-        print(f"{case.name:34}{per_second:9.0f}{per_second / bare:8.2f}{p50:9.1f}{p99:9.1f}")
+    print(f"{'':34}{'req/s':>8}{'ratio':>7}{'p50 ms':>8}{'ratio':>7}{'p99 ms':>8}{'ratio':>7}{'CPU us':>8}{'ratio':>7}")
+    medians = [_median(results) for results in zip(*rounds, strict=True)]
+    for case, result in zip(cases, medians, strict=True):
+        pairs = zip(astuple(result), astuple(medians[0]), (0, 1, 1, 0), strict=True)
+        print(f"{case.name:34}" + "".join(f"{value:8.{digits}f}{value / bare:7.2f}" for value, bare, digits in pairs))
+    if arguments.postgres is not None:
+        asyncio.run(_drop_tables(arguments.postgres))
 
 
 if __name__ == "__main__":
