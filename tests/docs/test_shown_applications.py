@@ -47,11 +47,14 @@ class Served:
         return self._process.returncode
 
 
+def _applications(page: str) -> list[str]:
+    return [block.text for block in Page(ROOT / page).blocks if block.file_name == "app.py"]
+
+
 @asynccontextmanager
 async def served(page: str, which: int, folder: Path) -> AsyncIterator[Served]:
     """Run the page's block number `which` of those that the reader puts into app.py."""
-    applications = [block for block in Page(ROOT / page).blocks if block.file_name == "app.py"]
-    (folder / "app.py").write_text(applications[which].text)
+    (folder / "app.py").write_text(_applications(page)[which])
     process = await asyncio.create_subprocess_exec(
         PORTICO,
         "run",
@@ -93,6 +96,28 @@ async def test_the_readmes_own_route_creates_a_job_that_runs(tmp_path: Path) -> 
 
     assert response.status_code == 202
     assert response.json()["job_id"]
+
+
+async def test_the_readmes_application_runs_under_uvicorn_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(_applications("README.md")[0])
+    process = await asyncio.create_subprocess_exec(
+        PORTICO.with_name("uvicorn"), "app:app", "--port", "0", cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    found, said = None, ""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while not found and (line := (await process.stderr.readline()).decode()):
+            said += line
+            found = re.search(r"running on (\S+)", line)
+    assert found, said
+    async with httpx.AsyncClient(base_url=found[1]) as client:
+        response = await client.post("/signup", params={"email": "user@example.com"})
+        health = (await client.get("/health/triggers")).json()
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+
+    assert response.status_code == 202
+    assert {name: health[name]["is_running"] for name in health} == {"webhook": True, "schedule": True}
 
 
 async def test_the_tutorials_second_application_counts_the_lines_of_a_file(tmp_path: Path) -> None:

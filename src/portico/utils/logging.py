@@ -14,7 +14,14 @@ _SHARED_PROCESSORS: tuple[Any, ...] = (
 )
 
 _QUIET = structlog.make_filtering_bound_logger(logging.WARNING)
-_LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
+# not what `logging` knows: a server adds levels of its own
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
 # of the classes that say at once, without a logger, what they leave out
 _LOWEST = {structlog.make_filtering_bound_logger(level): level for level in _LEVELS.values()}
 
@@ -69,12 +76,18 @@ def configure_logging(level: str = "info", *, json: bool | None = None, stream: 
         json: one JSON object per line; by default only when `stream` is not a terminal.
         stream: where to, by default standard error.
 
+    Raises:
+        ValueError: there is no such level.
+
     """
+    lowest = _LEVELS.get(level.lower())
+    if lowest is None:
+        raise ValueError(f"level must be one of {', '.join(_LEVELS)}, not {level!r}")
     target = sys.stderr if stream is None else stream
     as_json = not target.isatty() if json is None else json
     structlog.configure(
         processors=[*_SHARED_PROCESSORS, *(_json_renderers() if as_json else _console_renderers(target))],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=False,
     )

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +60,17 @@ def test_a_library_that_nobody_configured_writes_warnings_only(capsys: pytest.Ca
     assert capsys.readouterr().out == ""
     logger.bind(job_id="1").warning("job_failed")
     assert "job_failed" in capsys.readouterr().out
+
+
+def test_a_level_that_a_server_has_added_does_no_harm() -> None:
+    # as uvicorn does before it imports the application
+    program = "import logging; logging.addLevelName(5, 'TRACE'); import portico.utils.logging"
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=30)
+
+
+def test_a_level_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ValueError, match="level must be one of debug, info, warning, error, critical, not 'loud'"):
+        configure_logging("loud")
 
 
 def test_what_is_below_the_level_is_not_written() -> None:
