@@ -104,17 +104,20 @@ async def test_the_readmes_application_runs_under_uvicorn_as_any_other(tmp_path:
         PORTICO.with_name("uvicorn"), "app:app", "--port", "0", cwd=tmp_path, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
-    found, said = None, ""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not found and (line := (await process.stderr.readline()).decode()):
-            said += line
-            found = re.search(r"running on (\S+)", line)
-    assert found, said
-    async with httpx.AsyncClient(base_url=found[1]) as client:
-        response = await client.post("/signup", params={"email": "user@example.com"})
-        health = (await client.get("/health/triggers")).json()
-    process.send_signal(signal.SIGTERM)
-    await process.communicate()
+    try:
+        found, said = None, ""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while not found and (line := (await process.stderr.readline()).decode()):
+                said += line
+                found = re.search(r"running on (\S+)", line)
+        assert found, said
+        async with httpx.AsyncClient(base_url=found[1]) as client:
+            response = await client.post("/signup", params={"email": "user@example.com"})
+            health = (await client.get("/health/triggers")).json()
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.communicate()
 
     assert response.status_code == 202
     assert {name: health[name]["is_running"] for name in health} == {"webhook": True, "schedule": True}
