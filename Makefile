@@ -38,6 +38,7 @@ bench: $(VENV)/.develops $(BENCH_VENV)/.measures
 ifndef ONLY
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit; done
 endif
+	@$(BENCH_VENV)/bin/python -m benchmarks.queues.limits $(if $(ONLY),--only $(ONLY))
 	@$(BENCH_VENV)/bin/python -m benchmarks.queues --repeats $(or $(REPEATS),3) $(if $(ONLY),--only $(ONLY))
 
 format: $(VENV)/.develops
