@@ -1,3 +1,10 @@
 """What every test may use."""
 
-pytest_plugins = ["pytester", "tests.servers", "tests.schemas", "tests.postgres_processes", "tests.prefixes"]
+pytest_plugins = [
+    "pytester",
+    "tests.servers",
+    "tests.schemas",
+    "tests.postgres_processes",
+    "tests.prefixes",
+    "tests.silence",
+]

@@ -15,6 +15,7 @@ from portico.ports.clock import Clock
 from portico.ports.job import Job
 from portico.ports.job_creator import JobCreator
 from portico.testing import FakeClock, RecordingJobCreator, SignedDelivery, sign
+from tests.silence import NEEDLE, hide
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 PATH = "/webhooks/sources/x"
@@ -41,9 +42,17 @@ HMAC = HmacSignature(
 )
 
 
+def _with_needle(body: Any) -> Any:
+    if isinstance(body, str):
+        return body.replace("/>", f">{NEEDLE}</feed>")
+    if isinstance(body, list):
+        return [_with_needle(item) for item in body]
+    return {**body, "note": NEEDLE}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A provider, and an ordinary delivery of its."""
+    """A provider, and an ordinary delivery of its, with a needle in it."""
 
     body: Any = field(repr=False)
     secret: str = SECRET
@@ -55,6 +64,9 @@ class Sample:
     """What the delivery is called."""
     is_timed: bool = False
     signs_body: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", _with_needle(self.body))
 
 
 _EVENT = {"type": "order.paid", "data": {"amount": 5}}
@@ -138,7 +150,10 @@ def signed(provider: str, now: datetime = NOW, **options: Any) -> SignedDelivery
     sample = SAMPLES[provider]
     secret = options.pop("secret", sample.signing_secret or sample.secret)
     body = options.pop("body", sample.body)
-    return sign(provider, secret, body, now, **{**sample.options, **options})
+    delivery = sign(provider, secret, body, now, **{**sample.options, **options})
+    # an id is no secret
+    hide(secret, *(delivery.headers[name] for name in proof_headers(provider, delivery) if not name.endswith("-id")))
+    return delivery
 
 
 def proof_headers(provider: str, delivery: SignedDelivery) -> list[str]:

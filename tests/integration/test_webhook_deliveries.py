@@ -58,6 +58,7 @@ async def _serve(stack: AsyncExitStack, make_queue: MakeQueue) -> tuple[JobQueue
     return queue, client
 
 
+@pytest.mark.webhook_case(41, 102, on="PR")
 async def test_one_delivery_to_two_receivers_fifty_times_is_one_job(make_queue: MakeQueue) -> None:
     delivery = sign("github", SECRET, BODY, event="push", delivery_id="d1")
 

@@ -69,9 +69,19 @@ async def test_on_sqlite_every_answered_job_is_there_after_a_kill(tmp_path: Path
     assert await _payloads_of(url, {}, answered) == [JOB["payload"]] * len(answered)
 
 
+@pytest.mark.webhook_case(80, on="P")
 async def test_on_postgresql_every_answered_job_is_there_after_a_kill(postgres_url: str, postgres_schema: str) -> None:
     options = {"schema": postgres_schema}
 
     answered = await _post_and_kill(postgres_url, options)
 
     assert await _payloads_of(postgres_url, options, answered) == [JOB["payload"]] * len(answered)
+
+
+@pytest.mark.webhook_case(80, on="R")
+async def test_on_redis_every_answered_job_is_there_after_a_kill(redis_url: str, redis_prefix: str) -> None:
+    options = {"prefix": redis_prefix}
+
+    answered = await _post_and_kill(redis_url, options)
+
+    assert await _payloads_of(redis_url, options, answered) == [JOB["payload"]] * len(answered)

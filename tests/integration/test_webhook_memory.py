@@ -96,6 +96,7 @@ def _resident_mebibytes() -> float:
     return float(psutil.Process().memory_info().rss) / 1_048_576
 
 
+@pytest.mark.webhook_case(124, 126)
 @pytest.mark.parametrize(
     "requests", [pytest.param(20_000, id="20,000"), pytest.param(1_000_000, id="1,000,000", marks=pytest.mark.soak)]
 )

@@ -86,6 +86,7 @@ async def test_calls_over_a_socket_become_jobs(http: Any) -> None:
     assert {response.json()["job_id"] for response in responses} == {str(job.id) for job in creator.jobs}
 
 
+@pytest.mark.webhook_case(49, on="V")
 async def test_half_a_body_and_then_silence_is_told_in_time(http: Any) -> None:
     creator = RecordingJobCreator()
 
@@ -96,6 +97,7 @@ async def test_half_a_body_and_then_silence_is_told_in_time(http: Any) -> None:
     assert creator.jobs == []
 
 
+@pytest.mark.webhook_case(46, on="V")
 async def test_a_chunked_body_beyond_the_limit_is_told(http: Any) -> None:
     creator = RecordingJobCreator()
     chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
@@ -107,6 +109,7 @@ async def test_a_chunked_body_beyond_the_limit_is_told(http: Any) -> None:
     assert creator.jobs == []
 
 
+@pytest.mark.webhook_case(47, 48, on="V")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -127,6 +130,7 @@ async def test_a_length_that_lies_never_makes_two_jobs(http: Any, headers: list[
     assert len(creator.jobs) <= 1
 
 
+@pytest.mark.webhook_case(50)
 async def test_a_caller_that_hangs_up_leaves_no_job(http: Any, capfd: pytest.CaptureFixture[str]) -> None:
     creator = RecordingJobCreator()
 
@@ -143,6 +147,7 @@ async def test_a_caller_that_hangs_up_leaves_no_job(http: Any, capfd: pytest.Cap
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.webhook_case(51, 52, on="V")
 @pytest.mark.parametrize(
     "headers",
     [[b"X-Long: " + b"x" * 17_408], [b"X-%d: x" % number for number in range(101)]],
@@ -159,6 +164,7 @@ async def test_too_large_a_head_is_told(http: Any, headers: list[bytes]) -> None
     assert creator.jobs == []
 
 
+@pytest.mark.webhook_case(60)
 async def test_a_name_in_the_host_header_leads_nowhere(http: Any) -> None:
     creator = RecordingJobCreator()
 
@@ -176,6 +182,7 @@ def _large_jobs() -> dict[str, bytes]:
     return {"numbers": numbers.encode(), "texts": texts.encode(), "rows": nested.encode()}
 
 
+@pytest.mark.webhook_case(82)
 @pytest.mark.parametrize("kind", ["numbers", "texts", "rows"])
 async def test_a_body_of_a_mebibyte_does_not_hold_the_others_up(http: Any, kind: str, tmp_path: Path) -> None:
     body = _large_jobs()[kind]

@@ -81,6 +81,7 @@ def _fields(delivery: SignedDelivery) -> list[tuple[str, bytes]]:
     return [(name, value.encode()) for name, value in delivery.headers.items()]
 
 
+@pytest.mark.webhook_case(113, 121)
 @pytest.mark.parametrize("http", ["h11", "httptools"])
 async def test_a_signed_delivery_passes_and_a_touched_one_does_not(http: str) -> None:
     pytest.importorskip(http)

@@ -61,6 +61,7 @@ async def test_a_missing_member_is_named() -> None:
     assert str(await _refusal(EMAIL, {})) == "Invalid payload: payload: 'recipient' is a required property"
 
 
+@pytest.mark.webhook_case(17, 18)
 async def test_over_http_a_violation_is_a_bad_request_and_other_types_are_not_asked() -> None:
     creator = RecordingJobCreator()
     trigger = WebhookTrigger(creator, payload_schemas={"email.send": EMAIL})
@@ -76,6 +77,7 @@ async def test_over_http_a_violation_is_a_bad_request_and_other_types_are_not_as
     assert (passed.status_code, other.status_code) == (202, 202)
 
 
+@pytest.mark.webhook_case(19)
 @pytest.mark.parametrize(
     "schema",
     [
@@ -100,6 +102,7 @@ async def test_a_reference_to_the_outside_is_refused_and_never_followed(
         WebhookTrigger(RecordingJobCreator(), payload_schemas={"a": schema})
 
 
+@pytest.mark.webhook_case(20)
 @pytest.mark.parametrize(
     "schema", [{"type": "strnig"}, {"properties": []}, {"required": "a"}, {"pattern": "("}, {"pattern": r"(?=a)b"}]
 )
@@ -108,6 +111,7 @@ async def test_what_is_no_schema_is_refused_when_configured(schema: dict[str, An
         JsonSchema(schema, "schema")
 
 
+@pytest.mark.webhook_case(21)
 @pytest.mark.parametrize(
     ("schema", "payload"),
     [

@@ -54,6 +54,7 @@ async def test_who_shows_a_secret_is_let_in(auth: Any, name: str, value: str) ->
     assert (await _post(auth, (name, value))).status_code == 202
 
 
+@pytest.mark.webhook_case(64, 65, 66)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -150,6 +151,7 @@ async def test_what_a_stranger_sends_is_counted_and_not_kept() -> None:
     assert "hunter2" not in str(logs)
 
 
+@pytest.mark.webhook_case(89)
 async def test_keys_of_two_callers_do_not_meet() -> None:
     creator = RecordingJobCreator()
     config = WebhookConfig(auth=Bearer({"a": OLD, "a:k": NEW}))
@@ -169,6 +171,7 @@ async def test_a_secret_that_is_none_is_refused_when_configured(secrets: Any) ->
         assert OLD not in str(caught.value)
 
 
+@pytest.mark.webhook_case(117)
 async def test_no_secret_shows_in_a_description() -> None:
     config = WebhookConfig(auth=Basic({"shop": PASSWORD}))
 
@@ -229,6 +232,7 @@ async def test_a_signature_is_good_for_five_minutes(seconds: float, result: list
     assert await _signed(after_seconds=seconds) == result
 
 
+@pytest.mark.webhook_case(100)
 async def test_while_the_secret_is_not_there_nobody_is_let_in() -> None:
     def unavailable() -> str:
         message = "the vault is sealed"

@@ -57,6 +57,7 @@ async def test_a_list_is_one_source_one_outcome_or_one_page(creator: RecordingJo
     assert not {event.id for event in newest} & {event.id for event in older}
 
 
+@pytest.mark.webhook_case(120)
 async def test_a_replay_keeps_the_bytes_and_is_a_delivery_of_its_own(creator: RecordingJobCreator) -> None:
     trigger = WebhookTrigger(creator, FULL)
     body = b'{"job_type" :"email.send","payload":{"text":"\\u00e9 \xc3\xa9"}}'
@@ -120,6 +121,7 @@ async def test_nothing_is_kept_where_that_was_chosen(creator: RecordingJobCreato
         assert await trigger.deliveries.list() == []
 
 
+@pytest.mark.webhook_case(120)
 async def test_a_sources_delivery_is_replayed_to_a_new_job(creator: RecordingJobCreator) -> None:
     config = WebhookConfig(allowed_job_types=["email.send", "build.start"], delivery_log="full", sources=[SOURCE])
     trigger = WebhookTrigger(creator, config)

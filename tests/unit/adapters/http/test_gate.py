@@ -26,6 +26,7 @@ async def _never_read() -> AsyncIterator[bytes]:
     yield b""  # type: ignore[unreachable] # - makes it a generator
 
 
+@pytest.mark.webhook_case(51, 52)
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -43,6 +44,7 @@ async def test_too_many_headers_are_refused(headers: dict[str, str], status: int
     assert (response.headers.get("Connection") == "close") == (status == 431)
 
 
+@pytest.mark.webhook_case(62)
 @pytest.mark.parametrize(
     ("host", "status"),
     [
@@ -63,6 +65,7 @@ async def test_only_allowed_hosts_are_answered(host: str, status: int) -> None:
     assert "evil" not in response.text
 
 
+@pytest.mark.webhook_case(61)
 @pytest.mark.parametrize(
     ("origin", "allowed", "status"),
     [
@@ -143,12 +146,14 @@ async def test_a_client_has_a_limit_of_its_own() -> None:
     assert await _statuses(ONE, [("192.0.2.1", None), ("192.0.2.1", None), ("192.0.2.2", None)]) == [202, 429, 202]
 
 
+@pytest.mark.webhook_case(74)
 async def test_who_is_not_trusted_cannot_choose_its_address() -> None:
     calls = [("192.0.2.1", f"198.51.100.{number}") for number in range(5)]
 
     assert await _statuses(BEHIND, [*calls]) == [202, 429, 429, 429, 429]
 
 
+@pytest.mark.webhook_case(75)
 async def test_behind_trusted_proxies_the_last_untrusted_address_counts() -> None:
     chains = [
         ("10.0.0.1", "198.51.100.1"),
@@ -160,6 +165,7 @@ async def test_behind_trusted_proxies_the_last_untrusted_address_counts() -> Non
     assert await _statuses(BEHIND, [*chains]) == [202, 429, 429, 202]
 
 
+@pytest.mark.webhook_case(76)
 async def test_addresses_of_one_subscriber_and_of_both_notations_are_one_client() -> None:
     calls = [("2001:db8:1:1::1", None), ("2001:db8:1:1:ffff::2", None), ("2001:db8:1:2::1", None)]
     mapped = [("1.2.3.4", None), ("::ffff:1.2.3.4", None), ("::ffff:102:304", None)]
@@ -167,6 +173,7 @@ async def test_addresses_of_one_subscriber_and_of_both_notations_are_one_client(
     assert await _statuses(ONE, [*calls, *mapped]) == [202, 429, 202, 202, 429, 429]
 
 
+@pytest.mark.webhook_case(77)
 @pytest.mark.parametrize(
     "chain", ["garbage", "x" * 10_240, "fe80::1%eth0", "1.2.3.4, ", ",", "1.2.3.4:99:9", "[::1", "256.1.1.1"]
 )
@@ -199,6 +206,7 @@ async def test_a_client_beyond_its_limit_is_told_when_to_come_again() -> None:
 # --- request ids
 
 
+@pytest.mark.webhook_case(125)
 @pytest.mark.parametrize(
     ("sent", "is_kept"),
     [("a-1_b.2", True), ("x" * 128, True), ("x" * 129, False), ("a b", False), ('"><script>', False), ("", False)],
@@ -215,6 +223,7 @@ async def test_a_request_id_is_the_callers_where_it_is_harmless(sent: str, is_ke
     assert accepted.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.webhook_case(78)
 async def test_the_log_of_a_failure_has_the_request_id_of_its_answer() -> None:
     creator = RecordingJobCreator()
     creator.fail_next(RuntimeError("hunter2"))
@@ -252,6 +261,7 @@ async def test_a_setting_that_cannot_be_is_refused(setting: dict[str, Any]) -> N
         WebhookTrigger(RecordingJobCreator(), WebhookConfig(**setting))
 
 
+@pytest.mark.webhook_case(70)
 async def test_a_thousand_of_other_types_leave_nothing_behind_when_few_are_allowed() -> None:
     config = WebhookConfig(allowed_job_types=["email.send"], auth=Bearer(["a-token-of-the-shop"]))
     trigger = WebhookTrigger(RecordingJobCreator(), config, max_requests_per_minute=5)

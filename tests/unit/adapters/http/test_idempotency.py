@@ -31,6 +31,7 @@ def creator() -> RecordingJobCreator:
     return RecordingJobCreator()
 
 
+@pytest.mark.webhook_case(83, 86)
 async def test_a_repeated_request_gets_the_first_answer_and_says_so(creator: RecordingJobCreator) -> None:
     async with calling(WebhookTrigger(creator, ALLOWED)) as client:
         first = await client.post(JOBS, json=JOB, headers=KEY)
@@ -41,6 +42,7 @@ async def test_a_repeated_request_gets_the_first_answer_and_says_so(creator: Rec
     assert len(creator.jobs) == 1
 
 
+@pytest.mark.webhook_case(84)
 @pytest.mark.parametrize("change", [{"payload": {"a": 1}}, {"payload": {}}, {"priority": 1}])
 async def test_the_same_key_with_another_request_is_refused(
     creator: RecordingJobCreator, change: dict[str, Any]
@@ -72,6 +74,7 @@ async def test_the_same_key_for_another_queue_is_another_job() -> None:
     await queue.close()
 
 
+@pytest.mark.webhook_case(84)
 async def test_another_process_refuses_another_payload_too(creator: RecordingJobCreator) -> None:
     for payload, status in (({"n": 1}, 202), ({"n": 1.0}, 422), ({"n": 1}, 202), ({"n": 1, "m": 2}, 422), ({}, 422)):
         async with calling(WebhookTrigger(creator, ALLOWED)) as client:
@@ -112,6 +115,7 @@ async def test_while_the_first_is_under_way_the_second_is_told_to_wait() -> None
     assert len(slow.jobs) == 1
 
 
+@pytest.mark.webhook_case(85)
 async def test_many_at_once_make_one_job(creator: RecordingJobCreator) -> None:
     async with calling(WebhookTrigger(creator, ALLOWED)) as client:
         answers = await asyncio.gather(*(client.post(JOBS, json=JOB, headers=KEY) for _ in range(50)))
@@ -129,6 +133,7 @@ async def test_a_repeated_request_takes_nothing_from_the_limit(creator: Recordin
     assert (statuses, other.status_code) == ([202] * 3, 429)
 
 
+@pytest.mark.webhook_case(90)
 async def test_a_failed_creation_frees_its_key(creator: RecordingJobCreator) -> None:
     creator.fail_next(DatabaseError("the disk is full"))
 
@@ -156,6 +161,7 @@ class SleepyCreator(RecordingJobCreator):
         return job
 
 
+@pytest.mark.webhook_case(79)
 async def test_a_creation_that_takes_too_long_is_answered_in_time_and_repeated_safely() -> None:
     sleepy = SleepyCreator()
     config = WebhookConfig(allowed_job_types=["email.send"], enqueue_timeout_seconds=0.01)
@@ -169,6 +175,7 @@ async def test_a_creation_that_takes_too_long_is_answered_in_time_and_repeated_s
     assert len(sleepy.jobs) == 1
 
 
+@pytest.mark.webhook_case(88)
 @pytest.mark.parametrize(("idempotency", "status", "jobs"), [("required", 400, 0), ("optional", 202, 1)])
 async def test_a_key_may_be_required(creator: RecordingJobCreator, idempotency: Any, status: int, jobs: int) -> None:
     config = WebhookConfig(allowed_job_types=["email.send"], idempotency=idempotency)
@@ -189,6 +196,7 @@ async def test_keys_are_not_looked_at_where_that_was_chosen(creator: RecordingJo
     assert len(creator.jobs) == 3
 
 
+@pytest.mark.webhook_case(91)
 async def test_a_key_is_free_again_when_the_queue_lets_go_of_it() -> None:
     clock = FakeClock(START)
     queue = MemoryJobQueueAdapter(clock=clock, idempotency_seconds=600)

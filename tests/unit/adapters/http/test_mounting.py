@@ -81,6 +81,7 @@ def _with_a_dependency_that_takes_the_body(trigger: WebhookTrigger) -> tuple[Any
     return app, ""
 
 
+@pytest.mark.webhook_case(121)
 @pytest.mark.parametrize(
     "mount",
     [
@@ -132,6 +133,7 @@ async def test_what_an_application_asks_where_it_includes_the_routes_is_asked() 
     assert len(creator.jobs) == 2
 
 
+@pytest.mark.webhook_case(60)
 async def test_no_answer_is_a_redirect() -> None:
     trigger = WebhookTrigger(RecordingJobCreator())
     await trigger.start()

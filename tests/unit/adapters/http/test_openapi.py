@@ -57,6 +57,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.webhook_case(122)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_whatever_is_sent_is_answered_as_described(name: str) -> None:
     trigger = WebhookTrigger(RecordingJobCreator(), CONFIGS[name])
@@ -117,6 +118,7 @@ def test_each_route_has_its_own_authentication_in_the_document() -> None:
     }
 
 
+@pytest.mark.webhook_case(122)
 def test_no_job_type_is_told_unless_everybody_may_ask_for_it() -> None:
     document = application(WebhookTrigger(RecordingJobCreator(), CONFIGS["closed"])).openapi()
 
@@ -124,6 +126,7 @@ def test_no_job_type_is_told_unless_everybody_may_ask_for_it() -> None:
     assert "a-token" not in str(document)
 
 
+@pytest.mark.webhook_case(122)
 def test_the_document_is_one_of_openapi_3_1_and_its_schemas_are_schemas() -> None:
     document = application(WebhookTrigger(RecordingJobCreator(), CONFIGS["closed"])).openapi()
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.webhook_case(68)
 async def test_a_type_has_the_quota_that_names_it_and_others_the_general_one() -> None:
     config = WebhookConfig(rate_limits={"email.send": "2/hour"})
     trigger = WebhookTrigger(
@@ -41,6 +42,7 @@ async def test_a_type_has_the_quota_that_names_it_and_others_the_general_one() -
     }
 
 
+@pytest.mark.webhook_case(67, 69)
 async def test_answers_say_what_is_left_and_when_there_is_more() -> None:
     clock = FakeClock(START)
     trigger = WebhookTrigger(RecordingJobCreator(), WebhookConfig(rate_limits={"email.send": "2/minute"}), clock=clock)
@@ -84,6 +86,7 @@ def _trigger(limiter: RateLimiter, clock: FakeClock, on_error: Any) -> WebhookTr
     return WebhookTrigger(RecordingJobCreator(), config, max_requests_per_minute=2, rate_limiter=limiter, clock=clock)
 
 
+@pytest.mark.webhook_case(73)
 @pytest.mark.parametrize(
     ("on_error", "statuses"), [("local", [202, 202, 429, 429]), ("allow", [202] * 4), ("deny", [503] * 4)]
 )

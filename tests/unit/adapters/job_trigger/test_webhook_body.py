@@ -32,6 +32,7 @@ def _job_of_size(size: int) -> bytes:
     return body + b"x" * (size - len(body) - len(b'"}}')) + b'"}}'
 
 
+@pytest.mark.webhook_case(44)
 @pytest.mark.parametrize("size", [1_000, 200_000])
 async def test_the_limit_of_a_body_is_exact(creator: RecordingJobCreator, size: int) -> None:
     trigger = WebhookTrigger(creator, WebhookConfig(allowed_job_types=["email.send"], max_body_bytes=size))
@@ -51,6 +52,7 @@ async def _body(chunks: int, sent: list[int]) -> AsyncIterator[bytes]:
         yield b"x" * 1_000
 
 
+@pytest.mark.webhook_case(46)
 async def test_a_body_without_a_length_is_read_up_to_the_limit(creator: RecordingJobCreator) -> None:
     trigger = WebhookTrigger(creator, WebhookConfig(max_body_bytes=10_000))
     sent: list[int] = []
@@ -62,6 +64,7 @@ async def test_a_body_without_a_length_is_read_up_to_the_limit(creator: Recordin
     assert len(sent) < 15
 
 
+@pytest.mark.webhook_case(45)
 async def test_a_body_that_is_announced_as_too_large_is_not_read(trigger: WebhookTrigger) -> None:
     sent: list[int] = []
 
@@ -97,6 +100,7 @@ async def test_a_body_that_does_not_end_times_out(creator: RecordingJobCreator) 
     assert response.headers["Connection"] == "close"
 
 
+@pytest.mark.webhook_case(50)
 async def test_a_caller_that_goes_away_leaves_no_job_and_no_traceback(
     trigger: WebhookTrigger, creator: RecordingJobCreator
 ) -> None:
@@ -122,6 +126,7 @@ async def test_a_caller_that_goes_away_leaves_no_job_and_no_traceback(
     assert creator.jobs == []
 
 
+@pytest.mark.webhook_case(53)
 @pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, identity"])
 async def test_a_compressed_body_is_not_read(trigger: WebhookTrigger, encoding: str) -> None:
     async with calling(trigger) as client:
@@ -131,6 +136,7 @@ async def test_a_compressed_body_is_not_read(trigger: WebhookTrigger, encoding: 
     assert response.headers["Accept-Encoding"] == "identity"
 
 
+@pytest.mark.webhook_case(55, 56, 57, 58)
 @pytest.mark.parametrize(
     ("declared", "status"),
     [
@@ -159,6 +165,7 @@ async def test_json_that_is_declared_as_something_else_is_refused(
     assert len(creator.jobs) == (status == 202)
 
 
+@pytest.mark.webhook_case(56)
 async def test_what_is_not_json_is_a_bad_request_whatever_it_is_declared_as(trigger: WebhookTrigger) -> None:
     async with calling(trigger) as client:
         response = await client.post(JOBS, data={"job_type": "email.send"})

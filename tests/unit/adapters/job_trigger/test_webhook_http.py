@@ -35,6 +35,7 @@ def trigger(creator: RecordingJobCreator) -> WebhookTrigger:
     return WebhookTrigger(creator, ALLOWED)
 
 
+@pytest.mark.webhook_case(1)
 async def test_a_job_is_accepted_and_described(trigger: WebhookTrigger, creator: RecordingJobCreator) -> None:
     async with calling(trigger) as client:
         response = await client.post(JOBS, json={**JOB, "queue_name": "emails", "priority": 5})
@@ -56,6 +57,7 @@ async def test_a_job_is_accepted_and_described(trigger: WebhookTrigger, creator:
     )
 
 
+@pytest.mark.webhook_case(2)
 async def test_a_request_without_a_key_calls_the_creator_with_exactly_four_keywords() -> None:
     mock_creator = AsyncMock(spec=JobCreator)
 
@@ -81,6 +83,7 @@ async def test_before_the_start_and_after_the_stop_nothing_is_accepted(
     assert len(creator.jobs) == 1
 
 
+@pytest.mark.webhook_case(2, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 @pytest.mark.parametrize(
     "body",
     [
@@ -132,6 +135,7 @@ async def test_a_body_that_is_no_job_request_is_a_bad_request(
     assert (trigger.get_health().rejected_count, trigger.get_health().errors_count) == (1, 0)
 
 
+@pytest.mark.webhook_case(118)
 async def test_an_answer_never_repeats_a_value() -> None:
     trigger = WebhookTrigger(RecordingJobCreator())
 
@@ -154,6 +158,7 @@ async def test_an_answer_never_repeats_a_value() -> None:
     assert "hunter2" not in str(logs)
 
 
+@pytest.mark.webhook_case(3)
 async def test_a_job_type_that_is_not_allowed_is_forbidden(trigger: WebhookTrigger) -> None:
     async with calling(trigger) as client:
         response = await client.post(JOBS, json={**JOB, "job_type": "account.delete"})
@@ -162,6 +167,7 @@ async def test_a_job_type_that_is_not_allowed_is_forbidden(trigger: WebhookTrigg
     assert response.json()["detail"] == "Job type 'account.delete' not allowed"
 
 
+@pytest.mark.webhook_case(42)
 async def test_texts_and_numbers_arrive_as_they_were_sent(
     trigger: WebhookTrigger, creator: RecordingJobCreator
 ) -> None:
@@ -173,6 +179,7 @@ async def test_texts_and_numbers_arrive_as_they_were_sent(
     assert repr(creator.jobs[0].payload) == repr(payload)
 
 
+@pytest.mark.webhook_case(59)
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "PATCH"])
 async def test_only_post_is_allowed(trigger: WebhookTrigger, method: str) -> None:
     async with calling(trigger) as client:
@@ -182,6 +189,7 @@ async def test_only_post_is_allowed(trigger: WebhookTrigger, method: str) -> Non
     assert response.headers["Allow"] == "POST"
 
 
+@pytest.mark.webhook_case(60)
 @pytest.mark.parametrize("slashes", ["/", "//", "////"])
 async def test_slashes_at_the_end_are_no_redirect(
     trigger: WebhookTrigger, creator: RecordingJobCreator, slashes: str
@@ -258,6 +266,7 @@ async def test_openapi_describes_the_route_once_and_without_job_types(trigger: W
     assert "report.generate" not in json.dumps(document)
 
 
+@pytest.mark.webhook_case(78, 90)
 async def test_a_failed_creation_tells_nothing_and_may_be_repeated(
     trigger: WebhookTrigger, creator: RecordingJobCreator
 ) -> None:
@@ -282,6 +291,7 @@ async def test_what_the_creator_refuses_is_told(trigger: WebhookTrigger, creator
     assert (response.status_code, response.json()["detail"]) == (400, "payload.a: too odd")
 
 
+@pytest.mark.webhook_case(67, 68, 69, 71)
 async def test_fifty_at_once_are_exactly_ten(creator: RecordingJobCreator) -> None:
     clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
     trigger = WebhookTrigger(creator, ALLOWED, max_requests_per_minute=10, clock=clock)
@@ -300,6 +310,7 @@ async def test_fifty_at_once_are_exactly_ten(creator: RecordingJobCreator) -> No
     assert len(creator.jobs) == 12
 
 
+@pytest.mark.webhook_case(83, 86)
 async def test_a_repeated_key_gets_the_first_job(trigger: WebhookTrigger, creator: RecordingJobCreator) -> None:
     async with calling(trigger) as client:
         responses = [
@@ -316,6 +327,7 @@ async def test_a_repeated_key_gets_the_first_job(trigger: WebhookTrigger, creato
     assert (duplicate.source_id, duplicate.job_ids) == ("abc", (creator.jobs[0].id,))
 
 
+@pytest.mark.webhook_case(87)
 @pytest.mark.parametrize("key", [b"", b'""', b"k" * 256, b"a b", b'"a b"', b"k\xe9y", b"a\tb"])
 async def test_a_key_that_is_none_is_a_bad_request(
     trigger: WebhookTrigger, creator: RecordingJobCreator, key: bytes

@@ -139,6 +139,7 @@ async def _stop_during_a_call(
     return call, stop
 
 
+@pytest.mark.webhook_case(81)
 async def test_stop_waits_for_calls_under_way_and_takes_no_new_ones() -> None:
     creator = SlowCreator()
     trigger = WebhookTrigger(creator)

@@ -65,6 +65,7 @@ async def test_a_payload_that_is_not_json_is_a_bad_request() -> None:
     assert (answer.status_code, answer.detail) == (400, "Payload must be JSON-serializable")
 
 
+@pytest.mark.webhook_case(16)
 async def test_a_payload_that_its_schema_refuses_is_a_bad_request() -> None:
     trigger = WebhookTrigger(RecordingJobCreator(), payload_schemas={"test.job": EmailPayload})
 
@@ -90,6 +91,7 @@ async def test_too_many_requests_are_told_when_the_next_one_passes() -> None:
     await trigger._create_job_endpoint(_request())
 
 
+@pytest.mark.webhook_case(70)
 async def test_what_is_refused_takes_nothing_from_the_limit() -> None:
     trigger = WebhookTrigger(
         RecordingJobCreator(), max_requests_per_minute=1, payload_schemas={"test.job": EmailPayload}
@@ -201,6 +203,7 @@ async def test_an_inbox_that_fails_changes_no_answer() -> None:
     assert (await _refused(trigger, _request("account.delete"))).status_code == 403
 
 
+@pytest.mark.webhook_case(63)
 async def test_an_open_trigger_warns_at_its_start() -> None:
     for config, warnings in ((None, 1), (WebhookConfig(allowed_job_types=["test.job"]), 0)):
         trigger = WebhookTrigger(RecordingJobCreator(), config)

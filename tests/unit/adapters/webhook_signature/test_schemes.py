@@ -100,6 +100,7 @@ async def test_a_missing_proof_is_no_proof(provider: str) -> None:
     assert receiver.jobs == []
 
 
+@pytest.mark.webhook_case(97)
 async def test_all_refusals_of_signatures_are_alike() -> None:
     answers = []
     async with receiving(source("stripe")) as receiver:

@@ -53,6 +53,7 @@ async def _answer(
     return response
 
 
+@pytest.mark.webhook_case(92, 93, 94, 95)
 @ALL
 async def test_an_official_signature_is_believed(vector: Vector) -> None:
     response = await _answer(vector)
@@ -75,6 +76,7 @@ def _changed_bodies(body: bytes) -> Iterator[bytes]:
         yield again
 
 
+@pytest.mark.webhook_case(92, 93, 94, 95)
 @ALL
 async def test_a_body_that_was_touched_is_not_believed(vector: Vector) -> None:
     for body in _changed_bodies(vector.body):
@@ -110,6 +112,7 @@ def _changed_fields(vector: Vector) -> Iterator[Fields]:
             yield _with(fields, name, *values)
 
 
+@pytest.mark.webhook_case(92, 93, 94, 95)
 @WITHOUT_JUNK
 async def test_a_header_that_was_touched_is_not_believed(vector: Vector) -> None:
     for fields in _changed_fields(vector):
@@ -143,6 +146,7 @@ async def test_five_minutes_are_not_too_much(vector: Vector, late_seconds: int) 
     assert response.is_success
 
 
+@pytest.mark.webhook_case(128)
 @TIMED
 @pytest.mark.parametrize("late_seconds", [-301, 301])
 async def test_a_second_more_is_too_much(vector: Vector, late_seconds: int) -> None:
@@ -160,6 +164,7 @@ async def test_another_url_is_not_believed() -> None:
             assert (await _answer(moved)).status_code == 401, vector.name
 
 
+@pytest.mark.webhook_case(113)
 async def test_the_signed_url_is_never_made_from_the_request() -> None:
     vector = next(vector for vector in VECTORS if vector.name == "twilio form")
     fields = [*_fields(vector), (b"host", b"evil.example"), (b"x-forwarded-host", b"evil.example")]

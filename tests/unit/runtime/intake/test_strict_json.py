@@ -59,18 +59,21 @@ REFUSED = {
 }
 
 
+@pytest.mark.webhook_case(22, 23, 24, 25, 26, 27, 31, 33, 34, 35, 36, 37, 38, 39, 40)
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_not_plain_json_is_refused(body: bytes) -> None:
     with pytest.raises(ValidationError, match=r"^Request body is not valid JSON: "):
         decode_json(body)
 
 
+@pytest.mark.webhook_case(42, 43)
 @given(DOCUMENTS)
 def test_every_document_comes_back_as_it_was(document: Any) -> None:
     for body in (json.dumps(document), json.dumps(document, ensure_ascii=False)):
         assert repr(decode_json(body.encode())) == repr(document)
 
 
+@pytest.mark.webhook_case(43)
 @given(st.binary(max_size=200) | st.text('[]{}",:0123456789eE+-.\\u tfnNaI').map(str.encode))
 def test_arbitrary_bytes_are_decoded_as_the_standard_library_does_or_refused(body: bytes) -> None:
     try:
@@ -80,6 +83,7 @@ def test_arbitrary_bytes_are_decoded_as_the_standard_library_does_or_refused(bod
     assert repr(value) == repr(json.loads(body))
 
 
+@pytest.mark.webhook_case(28, 29)
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
 def test_sixty_four_levels_are_the_most(opening: str, closing: str) -> None:
     levels = 64 // opening.replace("{", "[").count("[")
@@ -99,6 +103,7 @@ def test_brackets_in_a_text_are_no_levels() -> None:
     assert decode_json(b'{"a": "' + b"[" * 1_000 + b'"}') == {"a": "[" * 1_000}
 
 
+@pytest.mark.webhook_case(32)
 def test_the_ends_of_64_bits_pass() -> None:
     assert decode_json(b"[9223372036854775807, -9223372036854775808]") == [2**63 - 1, -(2**63)]
 

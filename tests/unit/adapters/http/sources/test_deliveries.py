@@ -91,6 +91,7 @@ async def test_an_answer_tells_the_job_and_what_became_of_the_delivery() -> None
     assert receiver.jobs[0].metadata == {"idempotency_key": "webhook:webhook.received:x:d1"}
 
 
+@pytest.mark.webhook_case(102)
 async def test_fifty_at_once_are_one_job_and_fifty_successes() -> None:
     delivery = signed("github")
 
@@ -101,6 +102,7 @@ async def test_fifty_at_once_are_one_job_and_fifty_successes() -> None:
     assert len(receiver.jobs) == 1
 
 
+@pytest.mark.webhook_case(103)
 async def test_one_id_at_two_sources_is_two_deliveries() -> None:
     other = WebhookSource(name="y", provider="github", secrets=[SECRET], job_type="webhook.received")
     delivery = signed("github", delivery_id="d1")
@@ -112,6 +114,7 @@ async def test_one_id_at_two_sources_is_two_deliveries() -> None:
     assert len(receiver.jobs) == 2
 
 
+@pytest.mark.webhook_case(104)
 async def test_an_id_whose_job_could_not_be_created_is_free_again() -> None:
     delivery = signed("github")
 
@@ -141,6 +144,7 @@ async def test_a_store_that_does_not_answer_is_a_failure_in_time() -> None:
     assert response.status_code == 500
 
 
+@pytest.mark.webhook_case(106)
 async def test_events_have_jobs_and_others_are_ignored_with_success() -> None:
     events = {
         "push": JobMapping(job_type="code.pushed", queue_name="code", priority=7, payload=lambda delivery: {"a": 1}),
@@ -173,6 +177,7 @@ async def test_a_named_event_goes_before_the_job_of_every_event() -> None:
     assert [job.job_type for job in it.jobs] == ["charge.book", "stripe.other"]
 
 
+@pytest.mark.webhook_case(107)
 async def test_a_ping_of_github_is_ignored_unless_it_is_asked_for() -> None:
     async with receiving(source("github")) as receiver:
         response = await receiver.receive(signed("github", event="ping"))
@@ -187,6 +192,7 @@ def _of_main(delivery: Delivery) -> bool:
     return bool(delivery.data["ref"] == "main")
 
 
+@pytest.mark.webhook_case(106)
 async def test_a_filter_says_what_is_of_interest() -> None:
     async with receiving(source("github", filter=_of_main)) as receiver:
         other = await receiver.receive(signed("github", body={"ref": "other"}))
@@ -281,6 +287,7 @@ async def test_an_identity_may_be_elsewhere(dedup: str, jobs: int) -> None:
     assert len(receiver.jobs) == jobs
 
 
+@pytest.mark.webhook_case(105)
 async def test_equal_bodies_under_new_ids_are_logged_or_dropped() -> None:
     for guard, jobs, lines in (("off", 3, 0), ("log", 3, 1), ("drop", 1, 0)):
         async with receiving(source("github", replay_guard=guard)) as receiver:
@@ -349,6 +356,7 @@ async def test_an_authentic_body_that_cannot_be_read_is_a_bad_request(provider: 
     assert receiver.jobs == []
 
 
+@pytest.mark.webhook_case(108)
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
@@ -466,6 +474,7 @@ async def test_before_the_start_and_after_the_stop_nothing_is_taken() -> None:
     assert (stopped.status_code, started.status_code) == (503, 202)
 
 
+@pytest.mark.webhook_case(116)
 async def test_a_source_that_is_switched_off_is_as_none() -> None:
     switched_off = WebhookSource(name="y", provider="github", secrets=[SECRET], job_type="a", enabled=False)
     delivery = signed("github")
@@ -515,6 +524,7 @@ async def test_a_delivery_can_be_tried(provider: str) -> None:
     assert len(receiver.jobs) == 1
 
 
+@pytest.mark.webhook_case(115)
 async def test_cloud_events_come_in_three_shapes() -> None:
     event = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "paid", "data": {"amount": 5}}
     bearer = {"authorization": f"Bearer {SECRET}"}
@@ -552,6 +562,7 @@ async def _post(receiver: Receiver, body: bytes, headers: dict[str, str]) -> Any
     return await receiver.receive(SignedDelivery(headers=headers, body=body))
 
 
+@pytest.mark.webhook_case(115)
 @pytest.mark.parametrize(
     ("changes", "status"),
     [

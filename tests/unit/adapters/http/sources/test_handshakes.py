@@ -13,6 +13,7 @@ pytestmark = pytest.mark.asyncio
 TOPIC = "https://example.com/feed"
 
 
+@pytest.mark.webhook_case(109)
 async def test_slack_is_told_its_challenge_when_it_signed_the_question() -> None:
     question = {"type": "url_verification", "challenge": "<script>alert(1)</script>", "token": "x"}
     delivery = signed("slack", body=question)
@@ -29,6 +30,7 @@ async def test_slack_is_told_its_challenge_when_it_signed_the_question() -> None
     assert receiver.jobs == []
 
 
+@pytest.mark.webhook_case(109)
 @pytest.mark.parametrize("challenge", [None, 5, "", "x" * 2_000])
 async def test_a_challenge_that_is_none_is_not_repeated(challenge: Any) -> None:
     async with receiving(source("slack")) as receiver:
@@ -44,6 +46,7 @@ async def test_slack_is_answered_with_nothing_that_would_be_shown() -> None:
     assert (response.status_code, response.content) == (200, b"")
 
 
+@pytest.mark.webhook_case(110)
 async def test_a_header_that_says_retry_suppresses_nothing() -> None:
     delivery = signed("slack")
 
@@ -54,6 +57,7 @@ async def test_a_header_that_says_retry_suppresses_nothing() -> None:
     assert len(receiver.jobs) == 1
 
 
+@pytest.mark.webhook_case(111)
 @pytest.mark.parametrize(
     ("body", "status", "content"),
     [
@@ -108,6 +112,7 @@ async def test_zoom_gets_no_signature_of_anything_but_a_token(token: Any) -> Non
     assert (response.status_code, response.content) == (400, b"")
 
 
+@pytest.mark.webhook_case(112)
 async def test_a_hub_is_told_that_a_topic_is_wanted() -> None:
     question = {"hub.mode": "subscribe", "hub.topic": TOPIC, "hub.challenge": "abc", "hub.lease_seconds": "864000"}
 

@@ -20,6 +20,7 @@ from tests.signed_vectors import PUBLIC_KEY
 from tests.webhook_sources import HMAC, SECRET, STANDARD_SECRET, receiving, signed, source
 
 
+@pytest.mark.webhook_case(99)
 @pytest.mark.parametrize("secrets", [[], [""], ["   "], [" x" * 16], ["x" * 16 + "\n"], ["x" * 15], ["é" * 7]])
 def test_a_secret_that_protects_nothing_is_refused(secrets: list[str]) -> None:
     with pytest.raises(ConfigurationError, match="source 'x'"):
@@ -64,6 +65,7 @@ async def _fetch(delivery: Any) -> Any:
 COROUTINE: Any = _fetch
 
 
+@pytest.mark.webhook_case(113)
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -140,6 +142,7 @@ def test_a_variable_that_holds_nothing_is_refused(monkeypatch: pytest.MonkeyPatc
         source("github", secrets=[Secret.from_env("GITHUB_WEBHOOK_SECRET")])
 
 
+@pytest.mark.webhook_case(117)
 def test_no_copy_of_a_configuration_shows_a_secret() -> None:
     configured = source("github")
     config = WebhookConfig(sources=[configured])
@@ -161,6 +164,7 @@ def test_a_public_key_without_its_library_names_the_extra(monkeypatch: pytest.Mo
     source("standard_webhooks", secrets=[STANDARD_SECRET])
 
 
+@pytest.mark.webhook_case(101)
 @pytest.mark.asyncio
 async def test_old_and_new_secrets_count_until_one_is_removed() -> None:
     old, new = "the-old-secret-of-the-source", "the-new-secret-of-the-source"
@@ -200,6 +204,7 @@ async def test_a_callable_is_asked_for_each_delivery(method: str) -> None:
     assert (first.status_code, rotated.status_code, second.status_code) == (202, 401, 202)
 
 
+@pytest.mark.webhook_case(100)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("given", [LookupError("vault said hunter2"), None, "", "short", [], " " * 20, 5])
 async def test_without_a_secret_nothing_is_let_in(given: Any) -> None:
