@@ -10,7 +10,7 @@ from typing_extensions import override
 from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.rows import message, text
 from portico.adapters.store.postgres.store import PostgresStore
-from portico.adapters.store.postgres.usage import StoreUser
+from portico.adapters.store_user import StoreUser
 from portico.exceptions import ResourceNotFoundError
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.runtime.documents import decode, encode, storable

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing_extensions import override
 
 from portico.adapters.store.postgres.store import PostgresStore
-from portico.adapters.store.postgres.usage import StoreUser
+from portico.adapters.store_user import StoreUser
 from portico.ports.rate_limiter import RateDecision, RateLimiter, require_limit, resolution_seconds
 
 

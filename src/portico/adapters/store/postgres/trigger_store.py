@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from portico.adapters.store.postgres.rows import text
 from portico.adapters.store.postgres.store import PostgresStore
-from portico.adapters.store.postgres.usage import StoreUser
+from portico.adapters.store_user import StoreUser
 from portico.ports.trigger_store import StoredValue, TriggerStore
 from portico.runtime.documents import decode, encode
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from portico.adapters.store.redis.records import microseconds, moment
 from portico.adapters.store.redis.store import RedisStore
 from portico.adapters.store.redis.wire import Argument
+from portico.adapters.stored_moments import microseconds, moment
 from portico.exceptions import ResourceNotFoundError
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.runtime.documents import decode, encode, storable

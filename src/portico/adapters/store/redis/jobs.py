@@ -26,15 +26,11 @@ from portico.adapters.ready_signals import ReadySignals
 from portico.adapters.store.redis.batches import RedisBatches
 from portico.adapters.store.redis.bell import Bell
 from portico.adapters.store.redis.claims import RedisClaims
-from portico.adapters.store.redis.records import (
-    job_from_record,
-    microseconds,
-    new_record,
-    status_from,
-)
+from portico.adapters.store.redis.records import job_from_record, new_record, status_from
 from portico.adapters.store.redis.single_calls import SingleCalls
 from portico.adapters.store.redis.store import RedisStore
 from portico.adapters.store.redis.wire import Argument
+from portico.adapters.stored_moments import microseconds
 from portico.exceptions import PorticoError
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_lifecycle import CANCELLED_MESSAGE, CRASHED_MESSAGE

@@ -1,33 +1,22 @@
 """Jobs to what is stored of them, and back; times are whole microseconds since 1970."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from portico.adapters.job_store import job_from, key_of
 from portico.adapters.store.redis.wire import Argument
+from portico.adapters.stored_moments import microseconds, moment
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _STATUSES = {status.value.encode(): status for status in JobStatus}
 _HIGHEST_PRIORITY = 2**63 - 1
 
 # the fields of a state that this side reads, as the comment in lua/jobs.lua and its constants have them
 _STATUS, _QUEUE, _TYPE, _SCHEDULED_AT = 0, 1, 2, 5
 _RETRIES, _CRASHES, _, _STARTED_AT, _COMPLETED_AT, _FAILED_AT, _ERROR, _RESULT = range(8, 16)
-
-
-def microseconds(moment: datetime) -> int:
-    """Return the moment as it is stored."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def moment(stored: int) -> datetime:
-    """Return what was stored as a moment."""
-    return _EPOCH + timedelta(microseconds=stored)
 
 
 def moment_or_none(stored: int | bytes | None) -> datetime | None:

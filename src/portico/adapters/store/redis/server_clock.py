@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from typing_extensions import override
 
-from portico.adapters.store.redis.records import moment
+from portico.adapters.stored_moments import moment
 from portico.ports.clock import Clock
 from portico.runtime.clock import SystemClock
 

@@ -6,11 +6,11 @@ from typing import Any, Literal, get_args
 
 from portico.adapters.store.redis.address import RedisAddress
 from portico.adapters.store.redis.failures import code_of, explained, lost
-from portico.adapters.store.redis.records import microseconds
 from portico.adapters.store.redis.scripts import digest, scripts
 from portico.adapters.store.redis.server_clock import ServerClock
 from portico.adapters.store.redis.settings import ServerSettings
 from portico.adapters.store.redis.wire import Argument, Wire
+from portico.adapters.stored_moments import microseconds
 from portico.exceptions import ConfigurationError, DatabaseError, PorticoError
 from portico.ports.clock import Clock
 from portico.runtime.loop_lock import LoopLock

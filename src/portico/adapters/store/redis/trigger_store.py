@@ -6,8 +6,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from portico.adapters.store.redis.records import moment
 from portico.adapters.store.redis.store import RedisStore
+from portico.adapters.stored_moments import moment
 from portico.ports.trigger_store import StoredValue, TriggerStore
 from portico.runtime.documents import decode, encode
 

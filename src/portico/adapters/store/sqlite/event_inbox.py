@@ -10,10 +10,11 @@ from uuid import UUID
 from typing_extensions import override
 
 from portico.adapters.store.sqlite.pruning import BATCH, prune_events
-from portico.adapters.store.sqlite.rows import Row, microseconds, moment
+from portico.adapters.store.sqlite.rows import Row
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
-from portico.adapters.store.sqlite.usage import StoreUser
+from portico.adapters.store_user import StoreUser
+from portico.adapters.stored_moments import microseconds, moment
 from portico.exceptions import ResourceNotFoundError
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.runtime.documents import decode, encode, storable

@@ -6,19 +6,9 @@ from uuid import UUID
 
 from portico.adapters.job_store import Holding, JobFilter, unique_key_taken, unknown_page
 from portico.adapters.store.sqlite import gone_jobs, slots
-from portico.adapters.store.sqlite.rows import (
-    ABORT,
-    ID,
-    RUNNING,
-    STATE,
-    TOKEN,
-    Row,
-    job_from_row,
-    microseconds,
-    moment,
-    stored_back_row,
-)
+from portico.adapters.store.sqlite.rows import ABORT, ID, RUNNING, STATE, TOKEN, Row, job_from_row, stored_back_row
 from portico.adapters.store.sqlite.statements import chunks, statement
+from portico.adapters.stored_moments import microseconds, moment
 from portico.ports import job_lifecycle
 from portico.ports.job import Job, JobStatus
 

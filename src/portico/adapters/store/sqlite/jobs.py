@@ -31,9 +31,10 @@ from portico.adapters.store.sqlite.claims import ClaimAnswer, ClaimRequest
 from portico.adapters.store.sqlite.connection_thread import MANY_ROWS, Operation
 from portico.adapters.store.sqlite.foreign_changes import watch
 from portico.adapters.store.sqlite.job_operations import Answer, Queues
-from portico.adapters.store.sqlite.rows import TOKEN, job_from_row, microseconds, moment
+from portico.adapters.store.sqlite.rows import TOKEN, job_from_row
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
+from portico.adapters.stored_moments import microseconds, moment
 from portico.exceptions import DatabaseError
 from portico.ports import job_lifecycle
 from portico.ports.clock import Clock

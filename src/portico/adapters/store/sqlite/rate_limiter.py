@@ -5,10 +5,10 @@ from functools import partial
 
 from typing_extensions import override
 
-from portico.adapters.store.sqlite.rows import microseconds
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
-from portico.adapters.store.sqlite.usage import StoreUser
+from portico.adapters.store_user import StoreUser
+from portico.adapters.stored_moments import microseconds
 from portico.ports.clock import Clock
 from portico.ports.rate_limiter import RateDecision, RateLimiter, require_limit, resolution_seconds
 from portico.runtime.clock import SystemClock

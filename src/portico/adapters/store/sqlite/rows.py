@@ -1,10 +1,11 @@
 """Rows to jobs and back; times are whole microseconds since 1970."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from portico.adapters.job_store import job_from, key_of
+from portico.adapters.stored_moments import microseconds, moment
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
 
@@ -19,19 +20,7 @@ ID, QUEUE, PRIORITY, STATUS = 0, 1, 3, 4
 COMPLETED_AT, FAILED_AT = 11, 12
 PAYLOAD, METADATA, RESULT = 15, 16, 17
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _STATUSES = {status.value: status for status in JobStatus}
-
-
-def microseconds(moment: datetime) -> int:
-    """Return the moment as it is stored."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def moment(stored: int) -> datetime:
-    """Return what was stored as a moment."""
-    return _EPOCH + timedelta(microseconds=stored)
 
 
 def job_from_row(row: Row) -> Job:

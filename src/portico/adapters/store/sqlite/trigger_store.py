@@ -7,10 +7,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from portico.adapters.store.sqlite.rows import microseconds
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
-from portico.adapters.store.sqlite.usage import StoreUser
+from portico.adapters.store_user import StoreUser
+from portico.adapters.stored_moments import microseconds
 from portico.ports.clock import Clock
 from portico.ports.trigger_store import StoredValue, TriggerStore
 from portico.runtime.clock import SystemClock

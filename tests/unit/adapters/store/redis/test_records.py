@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portico.adapters.store.redis.records import job_from_record, microseconds, moment, new_record
+from portico.adapters.store.redis.records import job_from_record, new_record
+from portico.adapters.stored_moments import microseconds, moment
 from portico.ports.job import Job
 
 NOW = datetime(2030, 1, 1, 12, 30, 15, 250_001, tzinfo=UTC)
