@@ -275,26 +275,22 @@ async def documents(sqlite_items: Items) -> async_sessionmaker[AsyncSession]:
     return async_sessionmaker(sqlite_items.engine)
 
 
+def _document_trigger(
+    creator: RecordingJobCreator, documents: async_sessionmaker[AsyncSession], **options: Any
+) -> DatabasePollingTrigger:
+    columns = {"id_column": "number", "status_column": "state", "data_column": "content"}
+    values = {"pending_value": 0, "queued_value": 1, "rejected_value": -1}
+    return DatabasePollingTrigger(creator, documents, 0.05, **{"table": Document, **columns, **values, **options})
+
+
 @pytest.mark.parametrize("table", [Document, Document.__table__], ids=["mapped class", "table"])
 async def test_columns_and_values_may_have_other_names(
     documents: async_sessionmaker[AsyncSession], creator: RecordingJobCreator, table: Any
 ) -> None:
     async with documents.begin() as session:
         session.add(Document(number=7, state=0, content={"pages": 2}))
-    trigger = DatabasePollingTrigger(
-        creator,
-        documents,
-        0.05,
-        table=table,
-        id_column="number",
-        status_column="state",
-        data_column="content",
-        pending_value=0,
-        queued_value=1,
-        rejected_value=-1,
-        job_type="document.read",
-        queue_name="documents",
-        priority=5,
+    trigger = _document_trigger(
+        creator, documents, table=table, job_type="document.read", queue_name="documents", priority=5
     )
     async with running(trigger):
         await until(lambda: bool(creator.jobs))
@@ -311,19 +307,7 @@ async def test_a_version_is_the_same_moment_in_every_time_zone(
 ) -> None:
     async with documents.begin() as session:
         session.add(Document(number=7, state=0, content={}, changed_at=datetime(2030, 1, 1, 12)))  # noqa: DTZ001 - the column's own UTC
-    trigger = DatabasePollingTrigger(
-        creator,
-        documents,
-        0.05,
-        table=Document,
-        id_column="number",
-        status_column="state",
-        data_column="content",
-        version_column="changed_at",
-        pending_value=0,
-        queued_value=1,
-        rejected_value=-1,
-    )
+    trigger = _document_trigger(creator, documents, version_column="changed_at")
     async with running(trigger):
         await until(lambda: bool(creator.jobs))
         monkeypatch.setattr(Zoned, "zone", timezone(timedelta(hours=2)))
@@ -337,18 +321,7 @@ async def test_a_version_is_the_same_moment_in_every_time_zone(
 async def test_bytes_are_no_payload(documents: async_sessionmaker[AsyncSession], creator: RecordingJobCreator) -> None:
     async with documents.begin() as session:
         session.add(Document(number=7, state=0, content={}, scan=b"\x00"))
-    trigger = DatabasePollingTrigger(
-        creator,
-        documents,
-        0.05,
-        table=Document,
-        id_column="number",
-        status_column="state",
-        data_column="scan",
-        pending_value=0,
-        queued_value=1,
-        rejected_value=-1,
-    )
+    trigger = _document_trigger(creator, documents, data_column="scan")
     async with running(trigger):
         await until(lambda: trigger.get_health().rejected_count == 1)
 

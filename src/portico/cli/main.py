@@ -40,7 +40,7 @@ def run(
 
     Args:
         target: a file (``path/to/app.py``) or a module and attribute (``shop.app:jobs``). The file's ``app`` is
-            served, else its ``jobs``.
+            served, else its ``jobs``, else what ``compose.jobs(...)`` made under another name.
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
         log_level: debug, info, warning or error.
