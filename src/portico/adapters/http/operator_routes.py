@@ -24,8 +24,8 @@ from portico.exceptions import ConflictError, ResourceNotFoundError, ValidationE
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventOutcome, InboxEvent
 from portico.ports.job import Job
-from portico.ports.job_creator import JobCreator
 from portico.runtime.service import StoppingError, describe
+from portico.runtime.trigger import BaseTrigger
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -40,12 +40,11 @@ class OperatorRoutes:
     """The routes that tell and change nothing without being asked for: each exists only where it was configured.
 
     Args:
+        trigger: whose routes they are.
         config: which of them there are, and who may call them.
         gate: what is asked of every request.
         request_ids: names requests.
         clock: the time.
-        job_creator: knows the jobs.
-        is_running: tells whether webhooks are taken.
         deliveries: returns the delivery log.
         replay: takes a delivery again, while webhooks are taken.
 
@@ -53,25 +52,23 @@ class OperatorRoutes:
 
     def __init__(  # noqa: PLR0913 - a trigger's parts, put together in one place
         self,
+        trigger: BaseTrigger,
         *,
         config: WebhookConfig,
         gate: Gate,
         request_ids: RequestIds,
         clock: Clock,
-        job_creator: JobCreator,
-        is_running: Callable[[], bool],
         deliveries: Callable[[], DeliveryLog],
         replay: Callable[[UUID], Awaitable[Sequence[Job]]],
     ) -> None:
+        self._trigger = trigger
         self._config = config
         self._gate = gate
         self._request_ids = request_ids
         self._clock = clock
-        self._job_creator = job_creator
-        self._is_running = is_running
         self._deliveries = deliveries
         self._replay = replay
-        self._readiness = Readiness(job_creator, clock)
+        self._readiness = Readiness(trigger, clock)
 
     def add_to(self, router: APIRouter) -> None:
         """Add those that are configured."""
@@ -106,6 +103,7 @@ class OperatorRoutes:
             refused = _refusal(error)
             logger.warning(
                 "webhook_operation_refused",
+                trigger=self._trigger.name,
                 path=request.scope["route"].path,
                 status=refused.status_code,
                 error=refused.detail if isinstance(error, HTTPException) else describe(error),
@@ -130,13 +128,13 @@ class OperatorRoutes:
             return await respond(request)
 
     async def _tell_health(self, _request: Request) -> Response:
-        return _health(is_well=self._is_running())
+        return _health(is_well=self._trigger.is_running)
 
     async def _tell_readiness(self, _request: Request) -> Response:
-        return _health(is_well=self._is_running() and await self._readiness.is_ready())
+        return _health(is_well=self._trigger.is_running and await self._readiness.is_ready())
 
     async def _show_job(self, request: Request) -> Response:
-        job = await self._job_creator.get_job(_id_in(request, "job_id"))
+        job = await self._trigger.job_creator.get_job(_id_in(request, "job_id"))
         if job is None:
             raise _not_found()
         return _json(_described_job(job))

@@ -4,8 +4,8 @@ import asyncio
 from uuid import UUID
 
 from portico.ports.clock import Clock
-from portico.ports.job_creator import JobCreator
 from portico.runtime.service import describe
+from portico.runtime.trigger import BaseTrigger
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -16,10 +16,10 @@ _NO_JOB = UUID(int=0)
 
 
 class Readiness:
-    """Asks the store of a creator whether it answers, once a second however many want to know."""
+    """Asks the store of a trigger's creator whether it answers, once a second however many want to know."""
 
-    def __init__(self, job_creator: JobCreator, clock: Clock) -> None:
-        self._job_creator = job_creator
+    def __init__(self, trigger: BaseTrigger, clock: Clock) -> None:
+        self._trigger = trigger
         self._clock = clock
         self._asking = asyncio.Lock()
         self._is_ready = False
@@ -37,8 +37,8 @@ class Readiness:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 # a job that cannot be: the question alone reaches the store
-                await self._job_creator.get_job(_NO_JOB)
+                await self._trigger.job_creator.get_job(_NO_JOB)
         except Exception as error:  # noqa: BLE001 - whatever a store raises, it is not ready
-            logger.warning("webhook_store_unavailable", error=describe(error))
+            logger.warning("webhook_store_unavailable", trigger=self._trigger.name, error=describe(error))
             return False
         return True

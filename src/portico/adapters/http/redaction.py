@@ -13,7 +13,8 @@ _REDACTED = "[redacted]"
 def kept_headers(head: Head, path: str) -> dict[str, str]:
     """Return the headers without secrets, and the path as ``:path``, as HTTP/2 names it."""
     kept = {name: _REDACTED if _is_secret(name) else value for name, value in head.items()}
-    return {PATH: path, **kept}
+    # last: a field of this name, which no server should let pass, must not choose where a replay goes
+    return {**kept, PATH: path}
 
 
 @lru_cache(maxsize=1_024)

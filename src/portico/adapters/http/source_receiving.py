@@ -15,6 +15,7 @@ from portico.adapters.http.answers import answer_fields, creation_failure, not_r
 from portico.adapters.http.failures import log_failed_creation
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import RequestIds, first_value
+from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.redaction import kept_headers
@@ -35,7 +36,6 @@ from portico.runtime.events import Event
 from portico.runtime.intake.json_payload import require_json_payload
 from portico.runtime.intake.names import shown
 from portico.runtime.intake.steps import IntakeStep, take_in
-from portico.runtime.quotas import Quota
 from portico.runtime.receiving import ReceivingTrigger
 from portico.runtime.service import StoppingError
 from portico.runtime.trigger import outcome_of
@@ -63,6 +63,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
 
     config: WebhookConfig
     _gate: Gate
+    _limits: JobLimits
     _request_ids: RequestIds
     _source_routes: dict[str, SourceRoutes]
 
@@ -70,14 +71,6 @@ class SourceReceivingTrigger(ReceivingTrigger):
     @abstractmethod
     def _job_steps(self) -> Sequence[IntakeStep]:
         """The steps of a job whose type the configuration chose."""
-
-    @abstractmethod
-    def _quota_of(self, job_type: str) -> Quota | None:
-        """Return the limit of a job type, if it has one."""
-
-    @abstractmethod
-    async def _take_quota(self, job_type: str, call: Call) -> None:
-        """Take one from the limit of a job type, if it has one."""
 
     @property
     @override
@@ -135,7 +128,9 @@ class SourceReceivingTrigger(ReceivingTrigger):
         return websub_challenge(http_request.query_params, source.topics)
 
     def _requests_per_minute(self, source: WebhookSource) -> int | None:
-        quotas = [quota for mapping in source.all_mappings if (quota := self._quota_of(mapping.job_type)) is not None]
+        quotas = [
+            quota for mapping in source.all_mappings if (quota := self._limits.quota_of(mapping.job_type)) is not None
+        ]
         return min((max(1, int(quota.limit * 60 / quota.window_seconds)) for quota in quotas), default=None)
 
     async def _receive_delivery(self, routes: SourceRoutes, http_request: Request) -> Response:
@@ -264,7 +259,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
     async def _create_all(self, asked: Sequence[_Asked], call: Call) -> Sequence[Job]:
         # the last question: what is refused before takes nothing from the limit
         for one in asked:
-            await self._take_quota(one.request.job_type, call)
+            await self._limits.take(one.request.job_type, call)
         return await self._submit_many([one.request for one in asked])
 
     async def _ignore(self, delivery: Delivery, reason: str, call: Call) -> None:

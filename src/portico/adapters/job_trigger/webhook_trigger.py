@@ -16,9 +16,10 @@ from portico.adapters.http.answers import accepted, answer_fields, creation_fail
 from portico.adapters.http.authentication import APIKey, Basic, Bearer, StandardWebhooks, described_security
 from portico.adapters.http.delivery_log import REPLAY_OF, DeliveryLog, is_of_a_source, source_of
 from portico.adapters.http.direct_route import DirectRoute
-from portico.adapters.http.gate import Gate, limiter_unavailable
+from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import RequestIds
 from portico.adapters.http.idempotency import Replays, require_same
+from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call, WebhookJobRequest, job_request
 from portico.adapters.http.operator_routes import OperatorRoutes, location_of
 from portico.adapters.http.problems import Told, problem
@@ -28,10 +29,9 @@ from portico.adapters.http.sources.delivery import Delivery
 from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.json_schema import with_json_schemas
-from portico.adapters.store.memory.rate_limiter import MemoryRateLimiter
 from portico.adapters.webhook_signature.generic import HmacSignature
 from portico.adapters.webhook_signature.secrets import Secret
-from portico.exceptions import AuthorizationError, DatabaseError, RateLimitError, ValidationError
+from portico.exceptions import AuthorizationError, ValidationError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.ports.job import Job
@@ -39,15 +39,12 @@ from portico.ports.job_creator import JobCreator, JobRequest
 from portico.ports.rate_limiter import RateLimiter
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.events import Event
-from portico.runtime.guarded_rate_limiter import GuardedRateLimiter
 from portico.runtime.intake.allow_list import AllowList
 from portico.runtime.intake.json_payload import require_json_payload
 from portico.runtime.intake.names import require_job_type_of_sane_length, shown
 from portico.runtime.intake.payload_schema import PayloadSchemas
 from portico.runtime.intake.priority import PriorityMap
-from portico.runtime.intake.rate_limit import RateLimit, require_allowed
 from portico.runtime.intake.steps import IntakeStep
-from portico.runtime.quotas import Quota
 from portico.runtime.service import StoppingError
 from portico.runtime.trigger import outcome_of
 from portico.utils.logging import get_logger
@@ -118,21 +115,10 @@ class WebhookTrigger(SourceReceivingTrigger):
             require_job_type_of_sane_length,
             *self._mapped_steps,
         )
-        self._has_own_limiter = rate_limiter is not None
-        self._limiter = GuardedRateLimiter(
-            rate_limiter or self._local_limiter(),
-            self._local_limiter,
-            on_error=self.config.rate_limit_on_error,
-            clock=self._clock,
+        self._limits = JobLimits(
+            self.config, rate_limits, max_requests_per_minute, rate_limiter, clock=self._clock, key=self._rate_key
         )
-        quotas = {**self.config.rate_limits, **(rate_limits or {})}
-        self._limit = RateLimit(
-            self._limiter,
-            max_requests_per_minute,
-            self._rate_key,
-            {job_type: Quota.parse(text, f"rate_limits['{job_type}']") for job_type, text in quotas.items()},
-        )
-        self._gate = Gate(self.config, self._limiter, self._client_rate_key)
+        self._gate = Gate(self.config, self._limits.limiter, self._client_rate_key)
         self._reader = JobRequestReader(self.config, self._gate, self._clock)
         self._replays = Replays(self._clock)
         self._request_ids = RequestIds()
@@ -152,8 +138,7 @@ class WebhookTrigger(SourceReceivingTrigger):
 
     def use_rate_limiter(self, limiter: RateLimiter) -> None:
         """Count with `limiter` where the trigger was built without one; for the composition root."""
-        if not self._has_own_limiter:
-            self._limiter.count_with(limiter)
+        self._limits.count_with(limiter)
 
     @property
     @override
@@ -201,39 +186,20 @@ class WebhookTrigger(SourceReceivingTrigger):
         """Return the job of a request: the first one's, when its key was there before."""
         if "idempotency_key" not in asked_for.metadata:
             # the last question: what is refused before takes nothing from the limit
-            await self._take_quota(asked_for.job_type, call)
+            await self._limits.take(asked_for.job_type, call)
             return await self._submit(asked_for)
         sent = replace(asked_for, payload=payload)
         with self._replays.under_way(sent):
             if (known := self._replays.find(sent)) is not None:
                 self._count(known)
                 return known
-            await self._take_quota(asked_for.job_type, call)
+            await self._limits.take(asked_for.job_type, call)
             job = await self._submit(asked_for)
         if outcome_of(job) is EventOutcome.DUPLICATE:
             require_same(job, asked_for, payload)
         elif isinstance(job, Job):
             self._replays.remember(sent, job)
         return job
-
-    @override
-    def _quota_of(self, job_type: str) -> Quota | None:
-        return self._limit.quota_of(job_type)
-
-    @override
-    async def _take_quota(self, job_type: str, call: Call) -> None:
-        quota = self._quota_of(job_type)
-        if quota is None:
-            return
-        try:
-            decision = await self._limit.take(job_type, quota)
-        except DatabaseError as error:
-            raise limiter_unavailable() from error
-        call.quota = (quota, decision)
-        try:
-            require_allowed(job_type, decision)
-        except RateLimitError as error:
-            raise refusal(error) from error
 
     async def _receive(self, http_request: Request) -> Response:
         call = self._call_of(http_request)
@@ -330,9 +296,6 @@ class WebhookTrigger(SourceReceivingTrigger):
     def _client_rate_key(self, client: str) -> str:
         return f"{self._name}:client:{client}"
 
-    def _local_limiter(self) -> RateLimiter:
-        return MemoryRateLimiter(clock=self._clock)
-
     def _build_router(self) -> APIRouter:
         router = APIRouter(prefix=self.config.prefix, route_class=DirectRoute)
         router.add_api_route(
@@ -348,12 +311,11 @@ class WebhookTrigger(SourceReceivingTrigger):
         )
         self._add_source_routes(router)
         OperatorRoutes(
+            self,
             config=self.config,
             gate=self._gate,
             request_ids=self._request_ids,
             clock=self._clock,
-            job_creator=self.job_creator,
-            is_running=lambda: self.is_running,
             deliveries=lambda: self.deliveries,
             replay=self._replay_while_running,
         ).add_to(router)

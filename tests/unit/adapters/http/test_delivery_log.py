@@ -87,6 +87,17 @@ async def test_a_refused_delivery_passes_when_it_is_replayed_to_a_webhook_that_l
     assert job.job_type == "report.generate"
 
 
+async def test_a_header_field_does_not_choose_where_a_replay_goes(creator: RecordingJobCreator) -> None:
+    trigger = WebhookTrigger(creator, WebhookConfig(sources=[SOURCE], delivery_log="full"))
+
+    async with calling(trigger) as client:
+        await client.post(JOBS, json=JOB, headers={":path": "/webhooks/sources/code"})
+        (logged,) = await trigger.deliveries.list()
+        await trigger.deliveries.replay(logged.id)
+
+    assert [job.job_type for job in creator.jobs] == ["email.send", "email.send"]
+
+
 async def test_without_its_body_a_delivery_cannot_be_replayed(creator: RecordingJobCreator) -> None:
     trigger = WebhookTrigger(creator, WebhookConfig(allowed_job_types=["email.send"]))
 

@@ -274,4 +274,4 @@ async def test_a_thousand_of_other_types_leave_nothing_behind_when_few_are_allow
                 headers={"Authorization": "Bearer a-token-of-the-shop"},
             )
 
-    assert trigger._limiter._limiter._free_at == {}  # type: ignore[attr-defined] # - the one in memory
+    assert trigger._limits.limiter._limiter._free_at == {}  # type: ignore[attr-defined] # - the one in memory

@@ -141,6 +141,7 @@ async def test_what_is_refused_is_logged_without_a_secret(store: Store) -> None:
 
     (line,) = logs
     assert (line["event"], line["status"], line["path"]) == ("webhook_operation_refused", 401, DELIVERIES)
+    assert line["trigger"] == "webhook"
     assert line["request_id"] == response.json()["request_id"]
     assert "nearly" not in str(logs)
 
