@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
 
 from portico.ports.event_inbox import EventInbox, InboxEvent
 from portico.runtime.service import describe
@@ -11,23 +10,17 @@ from portico.utils.logging import get_logger
 logger = get_logger(__name__)
 
 _MAX_WAITING = 10_000
-_WRITTEN_TOGETHER = 500
 _GATHER_SECONDS = 0.05
-
-
-async def _a_moment() -> None:
-    await asyncio.sleep(_GATHER_SECONDS)
 
 
 class EventLog:
     """Hands events to an inbox in batches; they are lost with the process, and dropped when the inbox fails.
 
-    For events whose job is durable already: a missing line about one brings nothing back. `gather` returns when it is
-    time to write, by default 50 milliseconds after the first event.
+    For events whose job is durable already: a missing line about one brings nothing back.
     """
 
-    def __init__(self, inbox: EventInbox, *, trigger: str, gather: Callable[[], Awaitable[object]] = _a_moment) -> None:
-        self._gather = gather
+    def __init__(self, inbox: EventInbox, *, trigger: str, gather_seconds: float = _GATHER_SECONDS) -> None:
+        self._gather_seconds = gather_seconds
         self._inbox = inbox
         self._trigger = trigger
         self._waiting: deque[InboxEvent] = deque(maxlen=_MAX_WAITING)
@@ -46,22 +39,19 @@ class EventLog:
         while True:
             await self._has_some.wait()
             # a write for each event would take the time that answers need
-            await self._gather()
+            await asyncio.sleep(self._gather_seconds)
             await self.flush()
 
     async def flush(self) -> None:
         """Record what waits."""
+        batch = list(self._waiting)
+        self._waiting.clear()
         self._has_some.clear()
         if self._overflowed:
             self._dropped(self._overflowed, "more came than could be written")
             self._overflowed = 0
-        left = len(self._waiting)
-        while left > 0 and self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _WRITTEN_TOGETHER))]
-            left -= len(batch)
-            await self._write(batch)
-
-    async def _write(self, batch: list[InboxEvent]) -> None:
+        if not batch:
+            return
         try:
             await self._inbox.record_many(batch)
         except asyncio.CancelledError:

@@ -23,8 +23,8 @@ from portico.utils.logging import get_logger
 logger = get_logger(__name__)
 
 CREATED_TOGETHER = 100
-_BATCHES_AT_ONCE = 3
-"""Enough to keep a store busy; all that are ready run in one turn of the event loop, which nothing else may take."""
+_BATCHES_AT_ONCE = 2
+"""One that the store writes, and one that is made meanwhile; with more of them the event loop stands still longer."""
 _LONGEST_SLEEP_SECONDS = 1.0
 """The wall clock may be set, and monotonic clocks stop while the machine sleeps: look again this often."""
 _UPKEEP_SECONDS = 1.0
@@ -32,8 +32,6 @@ _SAVED_AT_LEAST = 500
 """Cursors a second; more only while nothing is about to be due."""
 _QUIET_SECONDS = 0.2
 _QUIET_LOOKS = 5
-_TOLD_WITHIN_SECONDS = 0.2
-"""Lines for the inbox wait for the jobs of a second, but not longer: they would be too many."""
 _NAMED_AT_MOST = 10
 
 
@@ -54,7 +52,6 @@ class ScheduleLoop(ScheduledJobs):
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
         self._alarm = Alarm(self._clock)
-        self._is_at_rest = asyncio.Event()
         self._guard = ClockGuard(self.store, self._clock)
         self._book = ScheduleBook(self.store, self._name, self._in_code, self._clock)
         is_trusted = await self._guard.is_trusted()
@@ -118,15 +115,9 @@ class ScheduleLoop(ScheduledJobs):
         if self._is_clock_trusted:
             seconds = self._book.agenda.seconds_until_due(now, _LONGEST_SLEEP_SECONDS)
         self._wakes_at = now + timedelta(seconds=seconds)
-        self._is_at_rest.set()
+        self._nothing_is_due.set()
         await self._alarm.wait(seconds)
-        self._is_at_rest.clear()
-
-    @override
-    async def _until_jobs_are_made(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_TOLD_WITHIN_SECONDS):
-                await self._is_at_rest.wait()
+        self._nothing_is_due.clear()
 
     async def _may_fire(self) -> bool:
         was_trusted, self._is_clock_trusted = self._is_clock_trusted, await self._guard.is_trusted()
@@ -155,6 +146,8 @@ class ScheduleLoop(ScheduledJobs):
             await self._slots.acquire()
             dues = self._take(size)
             group.create_task(self._work_through(dues, size), name=f"{self._name}:tick")
+            # one batch in a turn of the event loop, which others need too
+            await asyncio.sleep(0)
 
     def _take(self, at_least: int) -> list[Due]:
         now, agenda = self._clock.now(), self._book.agenda

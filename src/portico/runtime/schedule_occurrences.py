@@ -52,9 +52,9 @@ class Occurrence(NamedTuple):
 
 
 def job_request(
-    schedule: ScheduleConfig, occurrence: Occurrence, *, key: str, unique_key: str, now: datetime
+    schedule: ScheduleConfig, occurrence: Occurrence, *, key: str, unique_key: str | None, now: datetime
 ) -> JobRequest:
-    """Return the request for the job; `key` names the occurrence, `unique_key` the schedule."""
+    """Return the request for the job; `key` names the occurrence, `unique_key` a schedule that must not overlap."""
     utc, local = _texts(occurrence.tick, schedule.timezone)
     metadata: dict[str, Any] = {
         "idempotency_key": key,
@@ -67,7 +67,7 @@ def job_request(
     if occurrence.cause is Cause.RUN_NOW:
         metadata["manual"] = True
     # back-filled jobs would keep each other out
-    if schedule.overlap != "allow" and occurrence.cause is not Cause.BACKFILL:
+    if unique_key is not None and occurrence.cause is not Cause.BACKFILL:
         metadata["unique_key"] = unique_key
     return JobRequest(
         job_type=schedule.job_type,

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import ClassVar, NamedTuple
 
@@ -21,12 +22,11 @@ from portico.ports.job import Job
 from portico.ports.job_creator import BatchJobCreator, JobCreator, JobRequest
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.backoff import Backoff
-from portico.runtime.event_log import EventLog
-from portico.runtime.events import Event
 from portico.runtime.schedule_config import ScheduleConfig
 from portico.runtime.schedule_occurrences import Occurrence, is_kept_out, job_request
 from portico.runtime.schedule_progress import ScheduleProgress
 from portico.runtime.service import StoppingError, describe
+from portico.runtime.tick_log import TickLog
 from portico.runtime.trigger import BaseTrigger, outcome_of
 from portico.utils.logging import get_logger
 
@@ -92,9 +92,10 @@ class ScheduledJobs(BaseTrigger):
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
-        self._log = EventLog(self.inbox, trigger=self._name, gather=self._until_jobs_are_made)
-        stack.push_async_callback(self._log.flush)
-        self._supervise(stack, "event_log", self._log.run)
+        self._nothing_is_due = asyncio.Event()
+        self._tick_log = TickLog(self.inbox, trigger=self._name)
+        stack.push_async_callback(self._tick_log.flush)
+        self._supervise(stack, "tick_log", partial(self._tick_log.run, self._nothing_is_due))
 
     async def _create_scheduled_job(self, config: ScheduleConfig) -> Job | None:
         """Create the job of the tick that is due, and return it; override it to create another one, or none.
@@ -120,10 +121,6 @@ class ScheduledJobs(BaseTrigger):
     @abstractmethod
     def _kept_waiting(self, due: Due, job: Job) -> None:
         """The tick waits for the unfinished job."""
-
-    @abstractmethod
-    async def _until_jobs_are_made(self) -> None:
-        """Return when nothing is due, or after a while: jobs come first, lines about them later."""
 
     @property
     def _creates_together(self) -> bool:
@@ -212,23 +209,20 @@ class ScheduledJobs(BaseTrigger):
 
     async def _create_together(self, dues: Sequence[Due]) -> None:
         jobs = await self._submit_all([(due.schedule, due.occurrence) for due in dues])
-        done: list[Due] = []
+        done: list[tuple[Due, Job]] = []
         for due, job in zip(dues, jobs, strict=True):
             if self._is_kept_out(due.schedule, due.occurrence, job):
                 await self._leave_out(due, job)
             else:
-                done.append(due)
-                self._record_later(due.schedule, due.occurrence, job)
-        self._finished_together(done)
+                done.append((due, job))
+        self._finished_together([due for due, _ in done])
+        source_ids = [due.occurrence.identity(due.schedule) for due, _ in done]
+        self._tick_log.add(self._clock.now(), source_ids, [job for _, job in done])
 
     async def _submit_all(self, asked: Sequence[tuple[ScheduleConfig, Occurrence]]) -> list[Job]:
         now = self._clock.now()
         requests = [self._request(schedule, occurrence, now) for schedule, occurrence in asked]
         return await self._submit_many(requests, (_facts_of(schedule) for schedule, _ in asked))
-
-    def _record_later(self, schedule: ScheduleConfig, occurrence: Occurrence, job: Job) -> None:
-        event = Event(source_id=occurrence.identity(schedule))
-        self._log.add(self._entry(event, outcome_of(job), jobs=[job]))
 
     async def _leave_out(self, due: Due, job: Job) -> None:
         """The tick has no job of its own, because another one is unfinished."""
@@ -247,8 +241,7 @@ class ScheduledJobs(BaseTrigger):
                 made = [await self._answer(schedule, Call(occurrence)) for occurrence in occurrences]
                 return [job for job in made if job is not None]
             jobs = await self._submit_all([(schedule, occurrence) for occurrence in occurrences])
-            for occurrence, job in zip(occurrences, jobs, strict=True):
-                self._record_later(schedule, occurrence, job)
+            self._tick_log.add(self._clock.now(), [each.identity(schedule) for each in occurrences], jobs)
             return jobs
 
     def _request(self, schedule: ScheduleConfig, occurrence: Occurrence, now: datetime) -> JobRequest:
@@ -256,7 +249,7 @@ class ScheduledJobs(BaseTrigger):
             schedule,
             occurrence,
             key=self._key(schedule.job_type, occurrence.identity(schedule)),
-            unique_key=self._key(schedule.job_type, str(schedule.schedule_id)),
+            unique_key=None if schedule.overlap == "allow" else self._key(schedule.job_type, schedule.schedule_id),
             now=now,
         )
 

@@ -2,14 +2,12 @@
 
 import hashlib
 import logging
-import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
 from typing import Any, ClassVar
-from uuid import UUID
 
 from typing_extensions import override
 
@@ -21,7 +19,7 @@ from portico.ports.job_creator import BatchJobCreator, JobCreator, JobRequest
 from portico.ports.job_trigger import JobTrigger, TriggerHealth, TriggerState
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.backoff import Backoff
-from portico.runtime.events import Event, FilteredError
+from portico.runtime.events import Event, FilteredError, event_id
 from portico.runtime.memory_state import MemoryEventInbox, MemoryTriggerStore
 from portico.runtime.service import Service, describe
 from portico.utils.logging import get_logger, is_enabled
@@ -188,8 +186,8 @@ class BaseTrigger(Service, JobTrigger):
 
     def _count(self, *jobs: Job, facts: Iterable[Mapping[str, object]] = _NO_FACTS) -> None:
         outcomes = [outcome_of(job) for job in jobs]
-        for outcome in outcomes:
-            self._counts[outcome] += 1
+        for outcome in (EventOutcome.ACCEPTED, EventOutcome.DUPLICATE):
+            self._counts[outcome] += outcomes.count(outcome)
         if EventOutcome.ACCEPTED in outcomes:
             self._last_job_created = self._clock.now()
         self._recovered()
@@ -260,8 +258,7 @@ class BaseTrigger(Service, JobTrigger):
         jobs: Sequence[Job] = (),
     ) -> InboxEvent:
         return InboxEvent(
-            # not uuid4, whose random bytes let other threads go first each time; an id is no secret
-            id=UUID(int=random.getrandbits(128), version=4),
+            id=event_id(),
             trigger=self._name,
             received_at=self._clock.now(),
             outcome=outcome,

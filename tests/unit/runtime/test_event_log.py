@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from uuid import UUID
 
 import pytest
@@ -50,7 +49,7 @@ def _event(number: int) -> InboxEvent:
 
 async def test_what_comes_while_a_batch_is_written_is_the_next_batch() -> None:
     inbox = SlowInbox()
-    log = EventLog(inbox, trigger="webhook", gather=partial(asyncio.sleep, 0))
+    log = EventLog(inbox, trigger="webhook", gather_seconds=0)
     running = asyncio.create_task(log.run())
     log.add(_event(1))
     await inbox.reached.wait()
@@ -67,7 +66,7 @@ async def test_what_comes_while_a_batch_is_written_is_the_next_batch() -> None:
 
 async def test_a_batch_that_is_cancelled_under_way_is_written_by_the_last_flush() -> None:
     inbox = SlowInbox()
-    log = EventLog(inbox, trigger="webhook", gather=partial(asyncio.sleep, 0))
+    log = EventLog(inbox, trigger="webhook", gather_seconds=0)
     running = asyncio.create_task(log.run())
     log.add(_event(1))
     await inbox.reached.wait()

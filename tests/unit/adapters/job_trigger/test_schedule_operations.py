@@ -384,4 +384,4 @@ async def test_a_day_of_edits_leaves_no_heap_of_dead_entries(clock: SetClock, cr
         for number in range(2_500):
             await trigger.edit(replace(far_off, priority=number))
 
-        assert len(trigger._book.agenda._heap) < 1_100
+        assert len(trigger._book.agenda._places) < 1_100
