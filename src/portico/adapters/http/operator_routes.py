@@ -14,6 +14,7 @@ from portico.adapters.http.answers import answer_fields, not_running
 from portico.adapters.http.authentication import Authenticate, authenticate, described_security
 from portico.adapters.http.body import read_body
 from portico.adapters.http.delivery_log import DeliveryLog, source_of
+from portico.adapters.http.failures import log_failed_operation
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import RequestIds
 from portico.adapters.http.job_request import Call
@@ -24,7 +25,7 @@ from portico.exceptions import ConflictError, ResourceNotFoundError, ValidationE
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventOutcome, InboxEvent
 from portico.ports.job import Job
-from portico.runtime.service import StoppingError, describe
+from portico.runtime.service import StoppingError
 from portico.runtime.trigger import BaseTrigger
 from portico.utils.logging import get_logger
 
@@ -33,7 +34,7 @@ logger = get_logger(__name__)
 Respond = Callable[[Request], Awaitable[Response]]
 
 _MAX_LISTED = 1_000
-_RETRY_SECONDS = 5
+_UNAVAILABLE = Refusal(503, "The store does not answer now", code="store_unavailable", headers={"Retry-After": "5"})
 
 
 class OperatorRoutes:
@@ -100,16 +101,20 @@ class OperatorRoutes:
         try:
             response = await self._respond(request, auth, respond)
         except Exception as error:  # noqa: BLE001 - the one place that answers
-            refused = _refusal(error)
-            logger.warning(
-                "webhook_operation_refused",
-                trigger=self._trigger.name,
-                path=request.scope["route"].path,
-                status=refused.status_code,
-                error=refused.detail if isinstance(error, HTTPException) else describe(error),
-                request_id=call.request_id,
-            )
-            return problem(refused, answer_fields(call))
+            answer = _answer_to(error)
+            path = request.scope["route"].path
+            if answer is _UNAVAILABLE:
+                log_failed_operation(error, trigger=self._trigger.name, path=path, request_id=call.request_id)
+            else:
+                logger.warning(
+                    "webhook_operation_refused",
+                    trigger=self._trigger.name,
+                    path=path,
+                    status=answer.status_code,
+                    error=answer.detail,
+                    request_id=call.request_id,
+                )
+            return problem(answer, answer_fields(call))
         response.headers.update(answer_fields(call))
         return response
 
@@ -222,7 +227,7 @@ def _before(text: str | None) -> UUID | None:
         raise ValidationError("before must be the id of a delivery") from None
 
 
-def _refusal(error: Exception) -> HTTPException:
+def _answer_to(error: Exception) -> HTTPException:
     if isinstance(error, HTTPException):
         return error
     if isinstance(error, StoppingError):
@@ -233,8 +238,7 @@ def _refusal(error: Exception) -> HTTPException:
         return _not_found()
     if isinstance(error, ConflictError):
         return Refusal(409, str(error), code="conflict")
-    headers = {"Retry-After": str(_RETRY_SECONDS)}
-    return Refusal(503, "The store does not answer now", code="store_unavailable", headers=headers)
+    return _UNAVAILABLE
 
 
 def _not_found() -> Refusal:

@@ -171,8 +171,12 @@ async def test_a_store_that_fails_is_no_missing_job(store: Store) -> None:
     store.error = DatabaseError("no space left on /var/lib/portico.db")
 
     async with _served(store) as client:
-        response = await client.get(f"{JOBS}/{uuid4()}", headers=AS_STATUS)
+        with capture_logs() as logs:
+            response = await client.get(f"{JOBS}/{uuid4()}", headers=AS_STATUS)
 
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("webhook_operation_failed", "error")
+    assert "_show_job" in line["traceback"]
     assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
     assert int(response.headers["Retry-After"]) >= 1
     assert "portico.db" not in response.text
