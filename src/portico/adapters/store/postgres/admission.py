@@ -1,7 +1,7 @@
 """Which of the jobs that are asked for are new: by id, by idempotency key, by unique key."""
 
 import hashlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -9,7 +9,6 @@ from uuid import UUID
 
 from portico.adapters.job_store import key_of, with_fields
 from portico.adapters.store.postgres.connections import Row
-from portico.adapters.store.postgres.failures import UNIQUE_VIOLATION
 from portico.adapters.store.postgres.rows import stored_job, text
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job, JobStatus
@@ -72,19 +71,28 @@ class Newcomer:
         return [self.job.id, *(key for key in keys if key[2] is not None)]
 
 
-async def insert_alone(statements: Statements, newcomer: Newcomer, rules: AdmissionRules) -> Job | None:
-    """Store a lone job the short way; None where that does not do, and nothing was stored."""
-    values = newcomer.values
+async def insert_quickly(statements: Statements, newcomers: Sequence[Newcomer], rules: AdmissionRules) -> bool:
+    """Store all of them, or nothing where the short ways do not do: they see to no idempotency key."""
+    if len(newcomers) == 1:
+        return await _insert_alone(statements, newcomers[0].values, rules)
+    if not _are_strangers([newcomer.values for newcomer in newcomers]):
+        return False
+    columns = _columns(newcomers)
+    given = [*columns[:_UNIQUE_KEY], *columns[_IDEMPOTENCY_KEY + 1 :], rules.now, rules.commit_mode]
+    return await _tells_true(statements, "job_enqueue_keyless", given)
+
+
+async def _insert_alone(statements: Statements, values: Sequence[Any], rules: AdmissionRules) -> bool:
     if values[_IDEMPOTENCY_KEY] is not None:
-        return None
-    given = (*values[:_IDEMPOTENCY_KEY], *values[_IDEMPOTENCY_KEY + 1 :])
-    try:
-        rows = await statements.fetch("job_enqueue_one", *given, rules.now, rules.commit_mode, is_repeatable=True)
-    except DatabaseError as error:
-        if error.details.get("sqlstate") != UNIQUE_VIOLATION:
-            raise
-        return None
-    return newcomer.job if rows else None
+        return False
+    given = [*values[:_IDEMPOTENCY_KEY], *values[_IDEMPOTENCY_KEY + 1 :], rules.now, rules.commit_mode]
+    return await _tells_true(statements, "job_enqueue_lone", given)
+
+
+async def _tells_true(statements: Statements, name: str, given: Sequence[Any]) -> bool:
+    rows = await statements.fetch(name, *given, is_repeatable=True)
+    is_stored: bool = rows[0][0]
+    return is_stored
 
 
 async def insert(statements: Statements, newcomers: Sequence[Newcomer], rules: AdmissionRules) -> list[Job]:
@@ -114,7 +122,7 @@ def _split(newcomers: Sequence[Newcomer], asking: Sequence[int]) -> tuple[list[i
     first: list[int] = []
     followers: dict[int, int] = {}
     named: dict[object, int] = {}
-    if _are_strangers(newcomers, asking):
+    if _are_strangers([newcomers[place].values for place in asking]):
         return list(asking), {}
     for place in asking:
         names = newcomers[place].names
@@ -128,19 +136,15 @@ def _split(newcomers: Sequence[Newcomer], asking: Sequence[int]) -> tuple[list[i
     return first, followers
 
 
-def _are_strangers(newcomers: Sequence[Newcomer], asking: Sequence[int]) -> bool:
+def _are_strangers(rows: Sequence[Sequence[Any]]) -> bool:
     """Tell, in little time, that no two of them can have a name in common."""
-    values = [newcomers[place].values for place in asking]
-    has_keys = any(row[_UNIQUE_KEY] or row[_IDEMPOTENCY_KEY] for row in values)
-    return not has_keys and len({row[_ID] for row in values}) == len(values)
+    has_keys = any(row[_UNIQUE_KEY] or row[_IDEMPOTENCY_KEY] for row in rows)
+    return not has_keys and len({row[_ID] for row in rows}) == len(rows)
 
 
 async def _store(statements: Statements, newcomers: dict[int, Newcomer], rules: AdmissionRules) -> dict[int, Job]:
-    columns = zip(*(newcomer.values for newcomer in newcomers.values()), strict=True)
-    given = [_column(values, is_nullable=is_nullable) for values, is_nullable in zip(columns, _NULLABLE, strict=True)]
-    rows = await statements.fetch(
-        "job_enqueue", *given, rules.now, rules.held_for, rules.commit_mode, is_repeatable=True
-    )
+    given = [*_columns(newcomers.values()), rules.now, rules.held_for, rules.commit_mode]
+    rows = await statements.fetch("job_enqueue", *given, is_repeatable=True)
     refused = {row[0] for row in rows}
     answers = {place: n.job for place, n in newcomers.items() if n.job.id not in refused}
     if refused:
@@ -148,8 +152,13 @@ async def _store(statements: Statements, newcomers: dict[int, Newcomer], rules: 
     return answers
 
 
+def _columns(newcomers: Iterable[Newcomer]) -> list[Sequence[Any] | None]:
+    columns = zip(*(newcomer.values for newcomer in newcomers), strict=True)
+    return [_column(values, is_nullable=is_nullable) for values, is_nullable in zip(columns, _NULLABLE, strict=True)]
+
+
 def _column(values: Sequence[Any], *, is_nullable: bool) -> Sequence[Any] | None:
-    """Return what ``job_enqueue`` needs of a column: what is the same for all it takes once."""
+    """Return what statements need of a column: what is the same for all they take once."""
     if values.count(values[0]) < len(values):
         return values
     if is_nullable:

@@ -9,10 +9,11 @@ from portico.adapters.job_slots import SlotRules
 from portico.adapters.job_store import KeepingRules
 from portico.adapters.store.postgres.claims import ClaimAnswer, ClaimRequest, claim_without_limits
 from portico.adapters.store.postgres.connections import Row
+from portico.adapters.store.postgres.failures import ConnectionLostError
 from portico.adapters.store.postgres.limited_claims import LimitedClaims
 from portico.adapters.store.postgres.rows import text
 from portico.adapters.store.postgres.store import PostgresStore
-from portico.exceptions import DatabaseError, PorticoError
+from portico.exceptions import PorticoError
 from portico.ports.job_lifecycle import CANCELLED_MESSAGE
 from portico.utils.logging import get_logger
 
@@ -44,7 +45,7 @@ class Claiming:
         claiming.add_done_callback(self._claims.discard)
         try:
             return await asyncio.shield(claiming)
-        except (asyncio.CancelledError, DatabaseError):
+        except (asyncio.CancelledError, ConnectionLostError):
             self._start_giving_back(claiming, token)
             raise
 

@@ -20,7 +20,7 @@ from portico.adapters.job_store import (
     unknown_page,
 )
 from portico.adapters.ready_signals import ReadySignals
-from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert, insert_alone
+from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert, insert_quickly
 from portico.adapters.store.postgres.answers import complete, reject
 from portico.adapters.store.postgres.claiming import Claiming, release_claims
 from portico.adapters.store.postgres.connections import Row
@@ -262,8 +262,10 @@ class PostgresJobs(JobStore):
     async def _insert(self, newcomers: Sequence[Newcomer]) -> list[Job]:
         mode = "on" if self._store.durability == "power" else "off"
         rules = self._admission_rules(commit_mode=mode)
-        alone = await insert_alone(self._store, newcomers[0], rules) if len(newcomers) == 1 else None
-        jobs = await insert(self._store, newcomers, rules) if alone is None else [alone]
+        if await insert_quickly(self._store, newcomers, rules):
+            jobs = [newcomer.job for newcomer in newcomers]
+        else:
+            jobs = await insert(self._store, newcomers, rules)
         self._ring({job.queue_name for job in jobs if not job.is_duplicate})
         return jobs
 

@@ -1,6 +1,7 @@
 """Claims of queues that limits concern: a look at the head of the line, then those that have room are admitted."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,13 +9,36 @@ from portico.adapters.job_slots import Slot, SlotRules
 from portico.adapters.job_store import Claim, KeepingRules, with_fields
 from portico.adapters.store.postgres.claims import ID, ClaimAnswer, ClaimRequest, JobRows, in_order
 from portico.adapters.store.postgres.connections import Row
+from portico.adapters.store.postgres.failures import ConnectionLostError
 from portico.adapters.store.postgres.rows import claimed_job
 from portico.adapters.store.postgres.store import PostgresStore
+from portico.exceptions import DatabaseError
 from portico.ports.job import Job
 from portico.ports.job_lifecycle import CANCELLED_MESSAGE, CRASHED_MESSAGE
 
 _FARTHEST_LOOK = 1000
 _LOOK_FARTHER = 4
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a claim has come: what it got, and where to look next."""
+
+    claimed: list[tuple[Row, datetime]] = field(default_factory=list)
+    came_back_to: set[str] = field(default_factory=set)
+    distance: int = 0
+    end: JobRows | None = None
+
+    def answer(self, token: int) -> ClaimAnswer:
+        """Return what the claim got, in order."""
+        starts = {row[ID]: started_at for row, started_at in self.claimed}
+        rows = in_order(row for row, _ in self.claimed)
+        return ClaimAnswer(
+            claims=[Claim(_started(row, starts[row[ID]]), token) for row in rows],
+            is_emptied=self.end is not None,
+            due_in_seconds=None if self.end is None else self.end.due_in_seconds,
+            came_back_to=frozenset(self.came_back_to),
+        )
 
 
 class LimitedClaims:
@@ -27,19 +51,29 @@ class LimitedClaims:
 
     async def claim(self, request: ClaimRequest) -> ClaimAnswer:
         """Claim what is ready and has room; park what has none."""
-        claimed: list[tuple[Row, datetime]] = []
-        came_back_to: set[str] = set()
-        distance = request.wanted
-        while len(claimed) < request.wanted:
-            found = await self._look(request, distance)
-            came_back_to |= found.came_back_to
-            if not found.jobs:
-                return _answer(request, claimed, came_back_to, found)
-            admitted, freed = await self._admit(request, found.jobs, request.wanted - len(claimed))
-            claimed += admitted
-            came_back_to |= freed
-            distance = request.wanted - len(claimed) if admitted else distance * _LOOK_FARTHER
-        return _answer(request, claimed, came_back_to, None)
+        progress = _Progress()
+        try:
+            while len(progress.claimed) < request.wanted and progress.end is None:
+                await self._step(request, progress)
+        except ConnectionLostError:
+            # nobody knows what was claimed; all of it is given back
+            raise
+        except DatabaseError:
+            if not progress.claimed:
+                raise
+        return progress.answer(request.token)
+
+    async def _step(self, request: ClaimRequest, progress: _Progress) -> None:
+        wanted = request.wanted - len(progress.claimed)
+        found = await self._look(request, max(wanted, progress.distance))
+        progress.came_back_to |= found.came_back_to
+        if not found.jobs:
+            progress.end = found
+            return
+        admitted, freed = await self._admit(request, found.jobs, wanted)
+        progress.claimed += admitted
+        progress.came_back_to |= freed
+        progress.distance = 0 if admitted else len(found.jobs) * _LOOK_FARTHER
 
     async def _look(self, request: ClaimRequest, distance: int) -> JobRows:
         values = (request.now, self._rules.max_crashes, CRASHED_MESSAGE, CANCELLED_MESSAGE)
@@ -86,18 +120,6 @@ class _Needs:
                     known[slot.name] = len(self.slots)
                 self.places.append(known[slot.name])
             self.ends.append(len(self.places))
-
-
-def _answer(
-    request: ClaimRequest, claimed: Sequence[tuple[Row, datetime]], came_back_to: set[str], end: JobRows | None
-) -> ClaimAnswer:
-    starts = {row[ID]: started_at for row, started_at in claimed}
-    return ClaimAnswer(
-        claims=[Claim(_started(row, starts[row[ID]]), request.token) for row in in_order(row for row, _ in claimed)],
-        is_emptied=end is not None,
-        due_in_seconds=None if end is None else end.due_in_seconds,
-        came_back_to=frozenset(came_back_to),
-    )
 
 
 def _started(row: Row, started_at: datetime) -> Job:
