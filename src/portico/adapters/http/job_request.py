@@ -92,6 +92,12 @@ class WebhookJobRequest(BaseModel):
         copy._came_with(self.call)  # noqa: SLF001 - its own copy
         return copy
 
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        copy = super().__deepcopy__(memo)
+        copy._came_with(self.call)  # noqa: SLF001 - its own copy
+        return copy
+
 
 async def decode_body(body: bytes) -> Any:
     """Return the value of a body that is strict JSON; large ones do not hold the loop up.

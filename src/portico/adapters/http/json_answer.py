@@ -13,7 +13,7 @@ class JsonAnswer(Response):
     Args:
         content: texts, numbers, lists and dicts of these.
         status_code: of HTTP.
-        fields: more header fields, in ASCII.
+        fields: more header fields.
 
     """
 
@@ -24,5 +24,5 @@ class JsonAnswer(Response):
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(self.body)),
-            *((name.lower().encode(), value.encode()) for name, value in fields.items()),
+            *((name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()),
         ]

@@ -21,18 +21,22 @@ class HmacKey(Key):
     """Signs with HMAC; of several versions of one sender it answers for its own."""
 
     def __init__(self, secret: bytes, algorithm: str = "sha256", version: str = "") -> None:
-        self._secret = secret
-        self._algorithm = algorithm
+        # what of the computation is the key's alone is done once
+        self._started = hmac.new(secret, digestmod=algorithm)
         self._version = version
 
     @override
     def matches(self, version: str, message: bytes, signature: bytes) -> bool:
-        expected = hmac.digest(self._secret, message, self._algorithm)
-        return hmac.compare_digest(expected, signature) and version == self._version
+        return hmac.compare_digest(self._digest(message), signature) and version == self._version
 
     @override
     def sign(self, message: bytes) -> tuple[str, bytes]:
-        return self._version, hmac.digest(self._secret, message, self._algorithm)
+        return self._version, self._digest(message)
+
+    def _digest(self, message: bytes) -> bytes:
+        signing = self._started.copy()
+        signing.update(message)
+        return signing.digest()
 
 
 class NamedAlgorithmKey(Key):

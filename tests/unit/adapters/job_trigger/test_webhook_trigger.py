@@ -257,4 +257,5 @@ async def test_a_copy_of_a_request_keeps_its_key() -> None:
     request = _request().with_idempotency_key("abc")
 
     assert request.model_copy(update={"priority": 5}).idempotency_key == "abc"
+    assert request.model_copy(deep=True).idempotency_key == "abc"
     assert _request().idempotency_key is None
