@@ -310,9 +310,10 @@ async def test_a_version_is_the_same_moment_in_every_time_zone(
     trigger = _document_trigger(creator, documents, version_column="changed_at")
     async with running(trigger):
         await until(lambda: bool(creator.jobs))
-        monkeypatch.setattr(Zoned, "zone", timezone(timedelta(hours=2)))
-        async with documents.begin() as session:
-            (await session.get_one(Document, 7)).state = 0
+    async with documents.begin() as session:
+        (await session.get_one(Document, 7)).state = 0
+    monkeypatch.setattr(Zoned, "zone", timezone(timedelta(hours=2)))
+    async with running(trigger):
         await until(lambda: trigger.get_health().duplicates_count == 1)
 
     assert len(creator.jobs) == 1

@@ -13,11 +13,9 @@ from portico.exceptions import ConfigurationError
 from portico.runtime.cron.describe import describe
 from portico.runtime.cron.parse import canonical_cron, parse
 from portico.runtime.cron.warnings import warnings_about
-from portico.runtime.schedule_checks import (
-    checked_days,
-    checked_instant,
-    checked_zone,
-    digest,
+from portico.runtime.schedule_checks import checked_days, checked_instant, checked_zone, digest
+from portico.runtime.schedules import LimitedTicks, OneTick, Ticks, cron_ticks, interval_ticks
+from portico.runtime.setting_checks import (
     require_choice,
     require_count,
     require_duration,
@@ -25,7 +23,6 @@ from portico.runtime.schedule_checks import (
     require_payload,
     require_priority,
 )
-from portico.runtime.schedules import LimitedTicks, OneTick, Ticks, cron_ticks, interval_ticks
 
 Misfire = Literal["once", "skip", "all"]
 Overlap = Literal["allow", "skip", "queue_one"]

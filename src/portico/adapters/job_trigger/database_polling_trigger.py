@@ -1,6 +1,5 @@
 """Jobs from rows of a database."""
 
-import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from portico.ports.job_creator import JobCreator, JobRequest
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.events import Event
 from portico.runtime.polling import PollingTrigger
+from portico.runtime.setting_checks import require_name, require_priority, require_seconds
 from portico.runtime.trigger import Dismissed
 
 __all__ = ["DatabasePollingTrigger", "PolledRow"]
@@ -77,8 +77,11 @@ class DatabasePollingTrigger(PollingTrigger):
         inbox: EventInbox | None = None,
     ) -> None:
         super().__init__(job_creator, name=name, clock=clock, store=store, inbox=inbox)
-        if not (math.isfinite(poll_interval_seconds) and poll_interval_seconds > 0):
-            raise ConfigurationError(f"poll_interval_seconds must be more than 0, not {poll_interval_seconds}")
+        # a wrong one would have every row rejected
+        require_name("job_type", job_type)
+        require_name("queue_name", queue_name)
+        require_priority(priority)
+        require_seconds("poll_interval_seconds", poll_interval_seconds)
         self.database = database
         self.poll_interval = poll_interval_seconds
         self._job_type = job_type

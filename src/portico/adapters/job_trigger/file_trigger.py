@@ -27,6 +27,7 @@ from portico.ports.job_creator import JobCreator, JobRequest
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.events import Event
 from portico.runtime.polling import PollingTrigger
+from portico.runtime.setting_checks import require_choice, require_name, require_priority, require_seconds
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -53,15 +54,13 @@ class FileTriggerConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work, naming them."""
-        for name, text in (("job_type", self.job_type), ("queue_name", self.queue_name)):
-            if not text.strip():
-                raise ConfigurationError(f"{name} must not be blank")
+        require_name("job_type", self.job_type)
+        require_name("queue_name", self.queue_name)
+        require_priority(self.priority)
+        require_choice("existing", self.existing, ("ignore", "take"))
+        require_seconds("poll_interval_seconds", self.poll_interval_seconds)
         if not 0 <= self.settle_seconds < float("inf"):
             raise ConfigurationError(f"settle_seconds must be 0 or more, not {self.settle_seconds}")
-        if not 0 < self.poll_interval_seconds < float("inf"):
-            raise ConfigurationError(f"poll_interval_seconds must be more than 0, not {self.poll_interval_seconds}")
-        if self.existing not in ("ignore", "take"):
-            raise ConfigurationError(f"existing must be 'ignore' or 'take', not {self.existing!r}")
 
 
 class FileTrigger(PollingTrigger):

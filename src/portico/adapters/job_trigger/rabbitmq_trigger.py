@@ -18,6 +18,7 @@ from portico.runtime.consuming import ConsumingTrigger, Subscription
 from portico.runtime.events import Event, FilteredError
 from portico.runtime.intake.names import shown
 from portico.runtime.intake.strict_json import decode_json
+from portico.runtime.setting_checks import require_name
 from portico.utils.logging import get_logger
 
 __all__ = ["RabbitMQMessage", "RabbitMQTrigger"]
@@ -67,6 +68,8 @@ class RabbitMQTrigger(ConsumingTrigger[RabbitMQMessage]):
             raise MissingExtraError("RabbitMQTrigger", "rabbitmq")
         if not job_type_mapping:
             raise ConfigurationError("job_type_mapping is empty: every message would be filtered")
+        for event_type, job_type in job_type_mapping.items():
+            require_name(f"job_type_mapping[{event_type!r}]", job_type)
         self._source = RabbitMQSource(
             url=rabbitmq_url,
             queue_name=queue_name,

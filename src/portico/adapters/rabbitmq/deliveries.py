@@ -13,6 +13,7 @@ from typing_extensions import override
 from portico.exceptions import ConfigurationError, ExternalServiceError
 from portico.runtime.consuming import Subscription
 from portico.runtime.intake.names import shown
+from portico.runtime.setting_checks import require_seconds
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -58,8 +59,7 @@ class RabbitMQSource:
             raise ConfigurationError(
                 f"prefetch_count must be from 1 to {_MAX_PREFETCH_COUNT}, not {self.prefetch_count}"
             )
-        if not 0 < self.connect_timeout_seconds < float("inf"):
-            raise ConfigurationError(f"connect_timeout_seconds must be more than 0, not {self.connect_timeout_seconds}")
+        require_seconds("connect_timeout_seconds", self.connect_timeout_seconds)
 
     @property
     def address(self) -> str:

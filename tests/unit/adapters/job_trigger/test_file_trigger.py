@@ -414,12 +414,13 @@ async def test_a_lost_watch_is_told_once_and_files_are_found_all_the_same(
     ("options", "message"),
     [
         ({"watch_path": ""}, "watch_path must not be empty"),
-        ({"job_type": " "}, "job_type must not be blank"),
-        ({"queue_name": ""}, "queue_name must not be blank"),
+        ({"job_type": " "}, "job_type must be a text that is not blank, not ' '"),
+        ({"queue_name": ""}, "queue_name must be a text that is not blank, not ''"),
+        ({"priority": 2**31}, "priority must be an integer of at most 2147483647"),
         ({"settle_seconds": -1}, "settle_seconds must be 0 or more, not -1"),
         ({"settle_seconds": float("nan")}, "settle_seconds must be 0 or more, not nan"),
         ({"poll_interval_seconds": 0}, "poll_interval_seconds must be more than 0, not 0"),
-        ({"existing": "leave"}, "existing must be 'ignore' or 'take', not 'leave'"),
+        ({"existing": "leave"}, "existing must be one of 'ignore', 'take', not 'leave'"),
     ],
 )
 async def test_a_setting_that_cannot_work_is_refused_by_name(

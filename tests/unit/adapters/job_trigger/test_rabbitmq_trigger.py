@@ -75,6 +75,10 @@ async def test_a_message_whose_creation_failed_is_not_acknowledged() -> None:
         ({"rabbitmq_url": "amqp://guest:hunter/2@localhost"}, "write '/', '@' and ':' as %2F, %40 and %3A"),
         ({"queue_name": ""}, "queue_name must not be empty"),
         ({"job_type_mapping": {}}, "job_type_mapping is empty"),
+        (
+            {"job_type_mapping": {"user.created": ""}},
+            r"job_type_mapping\['user.created'\] must be a text that is not blank",
+        ),
         ({"prefetch_count": 0}, "prefetch_count must be from 1 to 65535, not 0"),
         ({"connect_timeout_seconds": 0}, "connect_timeout_seconds must be more than 0, not 0"),
         ({"name": " "}, "name must not be blank"),
