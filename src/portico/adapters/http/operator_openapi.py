@@ -28,10 +28,10 @@ _ERRORS = {
 }
 
 
-def health() -> dict[str, Any]:
+def health(name: str) -> dict[str, Any]:
     """Return what FastAPI takes about a route that tells health."""
     told = _answer(_object({"status": {"type": "string", "enum": ["ok", "unavailable"]}}))
-    return _described("Health", {200: {"description": "Well", **told}, 503: {"description": "Not now", **told}})
+    return _described(name, "Health", {200: {"description": "Well", **told}, 503: {"description": "Not now", **told}})
 
 
 def job() -> dict[str, Any]:
@@ -47,7 +47,7 @@ def job() -> dict[str, Any]:
             **dict.fromkeys(JOB_TIMES, _TIME_OR_NULL),
         }
     )
-    return _described("How a job is", _guarded(200, "The job", schema), parameters=[_in_path("job_id")])
+    return _described("show_job", "How a job is", _guarded(200, "The job", schema), parameters=[_in_path("job_id")])
 
 
 def deliveries() -> dict[str, Any]:
@@ -59,13 +59,15 @@ def deliveries() -> dict[str, Any]:
         _in_query("before", _UUID, "The id of the last delivery of the page before"),
     ]
     schema = _object({"deliveries": {"type": "array", "items": _object(_DELIVERY)}})
-    return _described("Deliveries, newest first", _guarded(200, "A page of them", schema), parameters=parameters)
+    return _described(
+        "list_deliveries", "Deliveries, newest first", _guarded(200, "A page of them", schema), parameters=parameters
+    )
 
 
 def delivery() -> dict[str, Any]:
     """Return what FastAPI takes about one delivery."""
     schema = _object({**_DELIVERY, "body_base64": {**_TEXT_OR_NULL, "contentEncoding": "base64"}})
-    return _described("A delivery", _guarded(200, "It", schema), parameters=[_in_path("delivery_id")])
+    return _described("show_delivery", "A delivery", _guarded(200, "It", schema), parameters=[_in_path("delivery_id")])
 
 
 def replay() -> dict[str, Any]:
@@ -79,7 +81,7 @@ def replay() -> dict[str, Any]:
     ):
         answers[status] = _problem(description)
     return {
-        **_described("Take a delivery again", answers, parameters=[_in_path("delivery_id")]),
+        **_described("replay_delivery", "Take a delivery again", answers, parameters=[_in_path("delivery_id")]),
         "methods": ["POST"],
         "status_code": 202,
     }
@@ -97,8 +99,8 @@ _DELIVERY = {
 }
 
 
-def _described(summary: str, responses: dict[int | str, Any], **operation: Any) -> dict[str, Any]:
-    return {"methods": ["GET"], "summary": summary, "responses": responses, "openapi_extra": operation}
+def _described(name: str, summary: str, responses: dict[int | str, Any], **operation: Any) -> dict[str, Any]:
+    return {"methods": ["GET"], "name": name, "summary": summary, "responses": responses, "openapi_extra": operation}
 
 
 def _guarded(status: int, description: str, schema: dict[str, Any]) -> dict[int | str, Any]:

@@ -74,8 +74,8 @@ class OperatorRoutes:
     def add_to(self, router: APIRouter) -> None:
         """Add those that are configured."""
         if self._config.health_routes:
-            self._add(router, "/health", self._tell_health, operator_openapi.health())
-            self._add(router, "/health/ready", self._tell_readiness, operator_openapi.health())
+            self._add(router, "/health", self._tell_health, operator_openapi.health("webhook_health"))
+            self._add(router, "/health/ready", self._tell_readiness, operator_openapi.health("webhook_readiness"))
         if (auth := self._config.status_auth) is not None:
             self._add_guarded(router, auth, "/jobs/{job_id}", self._show_job, operator_openapi.job())
         if (auth := self._config.admin_auth) is not None:

@@ -52,6 +52,16 @@ async def test_what_else_is_not_read_and_the_caller_is_told_what_is(trigger: Web
     assert response.headers["Accept-Encoding"] == "gzip, deflate"
 
 
+@pytest.mark.parametrize("accepted", [(), ("gzip",)])
+async def test_two_encodings_are_none_that_is_accepted(creator: RecordingJobCreator, accepted: tuple[str, ...]) -> None:
+    trigger = WebhookTrigger(creator, WebhookConfig(accept_content_encodings=accepted))
+
+    async with calling(trigger) as client:
+        for second in ("gzip", "identity"):
+            headers = [("content-encoding", "gzip"), ("content-encoding", second)]
+            assert (await client.post(JOBS, content=gzip.compress(BODY), headers=headers)).status_code == 415
+
+
 @pytest.mark.webhook_case(54)
 async def test_a_bomb_is_refused_before_it_is_large(trigger: WebhookTrigger, creator: RecordingJobCreator) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
