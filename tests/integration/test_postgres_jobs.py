@@ -282,6 +282,26 @@ async def test_times_are_the_servers_when_no_clock_is_given(postgres_url: str, p
         assert await queue.cancel_job(early.id)
 
 
+@pytest.mark.parametrize("answer", ["reject", "release"])
+async def test_a_worker_whose_clock_is_wrong_waits_as_long_as_others(
+    postgres_url: str, postgres_schema: str, answer: str
+) -> None:
+    async with opened(postgres_url, postgres_schema) as queue:
+        wrong = FakeClock(datetime.now(UTC) + timedelta(minutes=10))
+        queue._clock._machine = wrong  # type: ignore[attr-defined] # - as if the machine's clock were wrong
+        await queue.requeue_expired()
+        stored = await queue.enqueue(job())
+        assert await queue.dequeue(QUEUE, timeout=0) is not None
+        later = wrong.now() + timedelta(seconds=0.3)
+        if answer == "reject":
+            assert await queue.reject(stored.id, retry_at=later)
+        else:
+            assert await queue.release(stored.id, available_at=later)
+        assert await queue.dequeue(QUEUE, timeout=0) is None
+        await asyncio.sleep(0.4)
+        assert await queue.dequeue(QUEUE, timeout=0) is not None
+
+
 async def test_a_closed_store_says_so(postgres_url: str, postgres_schema: str) -> None:
     store = PostgresStore(postgres_url, schema=postgres_schema)
     await store.open()

@@ -47,7 +47,7 @@ async def reject(store: PostgresStore, rejections: Sequence[Rejection]) -> Answe
         [each.holding.token for each in rejections],
         [int(each.requeue) for each in rejections],
         [message(each.error_message) for each in rejections],
-        [each.retry_at for each in rejections],
+        [store.corrected(each.retry_at) for each in rejections],
         store.now(),
         CANCELLED_MESSAGE,
         "on" if store.durability == "power" else "off",

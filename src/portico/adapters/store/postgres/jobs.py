@@ -125,7 +125,12 @@ class PostgresJobs(JobStore):
     @override
     async def release(self, holding: Holding, available_at: datetime | None) -> bool:
         rows = await self._store.fetch(
-            "job_release", holding.job_id, holding.token, available_at, self._now(), CANCELLED_MESSAGE
+            "job_release",
+            holding.job_id,
+            holding.token,
+            self._store.corrected(available_at),
+            self._now(),
+            CANCELLED_MESSAGE,
         )
         self._ring_for_runnable(rows)
         return bool(rows)

@@ -23,9 +23,13 @@ class ServerClock(Clock):
         """Note the server's time, just read."""
         self._ahead = server_time - self._machine.now()
 
+    def corrected(self, moment: datetime) -> datetime:
+        """Return the server's time at a moment that the machine's clock will show."""
+        return moment + self._ahead
+
     @override
     def now(self) -> datetime:
-        return self._machine.now() + self._ahead
+        return self.corrected(self._machine.now())
 
     @override
     def monotonic(self) -> float:

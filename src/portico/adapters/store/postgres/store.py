@@ -113,6 +113,10 @@ class PostgresStore:
         """Return the time for a statement; None lets the server look at its own clock."""
         return None if self._fixed_clock is None else self._fixed_clock.now()
 
+    def corrected(self, moment: datetime | None) -> datetime | None:
+        """Return the server's time for one that a worker reckoned with its own clock."""
+        return self.clock.corrected(moment) if moment is not None and isinstance(self.clock, ServerClock) else moment
+
     def statement(self, name: str) -> str:
         """Return the text of a statement."""
         return statement(name, self.schema)
