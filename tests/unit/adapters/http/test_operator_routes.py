@@ -331,7 +331,7 @@ async def test_a_store_that_hangs_is_not_ready(store: Store, monkeypatch: pytest
     monkeypatch.setattr("portico.adapters.http.readiness._TIMEOUT_SECONDS", 0.01)
     store.is_stuck = True
 
-    async with _served(store) as client:
+    async with asyncio.timeout(5), _served(store) as client:
         assert (await client.get("/webhooks/health/ready")).status_code == 503
 
 
