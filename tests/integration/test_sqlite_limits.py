@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import sys
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.adapters.store.sqlite.connection_thread import MANY_ROWS
 from portico.ports.job import Job
 from portico.ports.job_limits import ConcurrencyLimit, JobLimit, RateLimit
 from portico.testing import FakeClock
@@ -150,3 +152,18 @@ async def test_two_processes_hold_a_limit_together(url: str) -> None:
     assert 0 < seen <= MOST_RUNNING
     assert all(int(most) <= MOST_RUNNING for output in outputs for most in output)
     assert sum(map(len, outputs)) == 150
+
+
+async def test_a_start_is_counted_from_the_moment_when_it_is_its_turn_among_the_writes(
+    queue: DatabaseJobQueueAdapter, clock: FakeClock
+) -> None:
+    await queue.enqueue(job(customer=1))
+    may_go_on = threading.Event()
+    slow = queue.store.submit(lambda _: may_go_on.wait(5), rows=MANY_ROWS)
+    waiting = asyncio.create_task(queue.dequeue(QUEUE, timeout=0), name="waiting")
+    await asyncio.sleep(0)
+    await clock.advance(5)
+    may_go_on.set()
+    claimed, _ = await asyncio.gather(waiting, slow)
+    assert claimed is not None
+    assert claimed.started_at == clock.now()

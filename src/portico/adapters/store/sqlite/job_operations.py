@@ -1,7 +1,7 @@
 """What is done to jobs, as plain functions of a connection; each runs inside one transaction of the writer."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
 from portico.adapters.job_store import Holding, JobFilter, unique_key_taken, unknown_page
@@ -82,10 +82,18 @@ def give_back(
     return [_end_run(connection, row, job, now, now) for row, job in zip(rows, jobs, strict=True)]
 
 
-def release_session(connection: sqlite3.Connection, session: str, now: int) -> None:
+def release(connection: sqlite3.Connection, rows: Iterable[Row], now: int) -> Queues:
+    """Give back, without a crash, those of the claimed rows that are still held."""
+    queues: set[str] = set()
+    for row in rows:
+        holding = Holding(UUID(bytes=row[ID]), row[TOKEN])
+        queues |= change_running(connection, holding, job_lifecycle.released, now, now) or set()
+    return frozenset(queues)
+
+
+def release_session(connection: sqlite3.Connection, session: str, now: int) -> Queues:
     """Give back, without a crash, what a session that ends still holds."""
-    for row in connection.execute(statement("job_select_of_session"), (session,)).fetchall():
-        _end_run(connection, row, job_lifecycle.released(job_from_row(row)), now, now)
+    return release(connection, connection.execute(statement("job_select_of_session"), (session,)).fetchall(), now)
 
 
 def recover(connection: sqlite3.Connection, dead: Collection[str], now: int, max_crashes: int) -> tuple[int, Queues]:

@@ -1,7 +1,6 @@
 """Jobs in an SQLite file."""
 
 import asyncio
-import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -13,7 +12,6 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from portico.adapters.job_slots import SlotRules
 from portico.adapters.job_store import (
     Claim,
     Completion,
@@ -25,9 +23,9 @@ from portico.adapters.job_store import (
     job_from,
 )
 from portico.adapters.ready_signals import ReadySignals
-from portico.adapters.store.sqlite import admission, claims, job_operations, pruning
+from portico.adapters.store.sqlite import admission, job_operations, pruning
 from portico.adapters.store.sqlite.admission import Newcomer
-from portico.adapters.store.sqlite.claims import ClaimAnswer, ClaimRequest
+from portico.adapters.store.sqlite.claiming import Claiming
 from portico.adapters.store.sqlite.connection_thread import MANY_ROWS, Operation
 from portico.adapters.store.sqlite.foreign_changes import watch
 from portico.adapters.store.sqlite.job_operations import Answer, Queues
@@ -35,7 +33,6 @@ from portico.adapters.store.sqlite.rows import TOKEN, job_from_row
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
 from portico.adapters.stored_moments import microseconds, moment
-from portico.exceptions import DatabaseError
 from portico.ports import job_lifecycle
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
@@ -46,10 +43,6 @@ Result = TypeVar("Result")
 
 logger = get_logger(__name__)
 
-_FIRST_LOOKS = 100
-_MORE_LOOKS = 1_000
-"""How many jobs of a line that come under limits one transaction looks at."""
-
 
 class SqliteJobs(JobStore):
     """Every method is one operation of the writer or the reader; what wakes waiting claims follows its commit."""
@@ -59,10 +52,8 @@ class SqliteJobs(JobStore):
         self._rules = rules
         self._clock = clock
         self._signals = ReadySignals(clock)
-        self._slot_rules = SlotRules(rules.limits)
+        self._claiming = Claiming(store, rules, self._now, self._announce)
         self._held_for = round(rules.idempotency_seconds * 1_000_000)
-        self._emptied: set[str] = set()
-        """Queues whose last claim took all there was, so that the next one will hardly take much."""
         self._resources = AsyncExitStack()
 
     @override
@@ -97,16 +88,9 @@ class SqliteJobs(JobStore):
     @override
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
         before = self._signals.before_claim(queue_name)
-        rows = 1 if queue_name in self._emptied else limit
-        answer = await self._claim(self._request(queue_name, limit, _FIRST_LOOKS), rows)
-        while not answer.rows and not answer.is_emptied:
-            answer = await self._claim(self._request(queue_name, limit, _MORE_LOOKS), _MORE_LOOKS)
+        answer = await self._claiming.claim(queue_name, limit)
         if answer.is_emptied:
-            due_at = None if answer.due_at is None else moment(answer.due_at)
-            self._signals.emptied(queue_name, before, due_at)
-            self._emptied.add(queue_name)
-        else:
-            self._emptied.discard(queue_name)
+            self._signals.emptied(queue_name, before, None if answer.due_at is None else moment(answer.due_at))
         return [Claim(job_from_row(row), row[TOKEN]) for row in answer.rows]
 
     @override
@@ -236,17 +220,6 @@ class SqliteJobs(JobStore):
     async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
         await self._signals.wait(queue_names, timeout)
 
-    async def _claim(self, request: ClaimRequest, rows: int) -> ClaimAnswer:
-        claiming = self._store.submit(partial(claims.claim, request=request), rows=rows)
-        try:
-            answer = await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            claiming.add_done_callback(self._give_back)
-            raise
-        # who was emptied has nothing to claim, whatever came back to it
-        self._announce(answer.came_back_to - {request.queue_name} if answer.is_emptied else answer.came_back_to)
-        return answer
-
     async def _change_running(self, holding: Holding, transition: job_operations.Transition, run_at: int) -> bool:
         return await self._change(
             partial(
@@ -289,48 +262,6 @@ class SqliteJobs(JobStore):
     def _ring_for_unknown(self, writing: asyncio.Future[Any]) -> None:
         if not writing.cancelled() and writing.exception() is None:
             self._announce_unknown()
-
-    def _request(self, queue_name: str, limit: int, looks: int) -> ClaimRequest:
-        return ClaimRequest(
-            queue_name=queue_name,
-            limit=limit,
-            now=self._now(),
-            lease_end=self._lease_end(),
-            token=secrets.randbits(63),
-            session=self._store.session.name,
-            max_crashes=self._rules.max_crashes,
-            rules=self._slot_rules,
-            looks=looks,
-        )
-
-    def _give_back(self, claiming: asyncio.Future[ClaimAnswer]) -> None:
-        """Release what a claim got whose caller is gone."""
-        if claiming.cancelled() or claiming.exception() is not None:
-            return
-        answer = claiming.result()
-        self._announce(answer.came_back_to)
-        for row in answer.rows:
-            job = job_from_row(row)
-            operation = partial(
-                job_operations.change_running,
-                holding=Holding(job.id, row[TOKEN]),
-                transition=job_lifecycle.released,
-                run_at=self._now(),
-                now=self._now(),
-            )
-            # a store that was closed meanwhile has released everything that it held
-            with suppress(DatabaseError):
-                self._store.submit(operation).add_done_callback(self._given_back)
-
-    def _given_back(self, releasing: asyncio.Future[Queues | None]) -> None:
-        if releasing.cancelled():
-            return
-        error = releasing.exception()
-        if error is not None:
-            # the lease ends by itself
-            logger.warning("claim_not_given_back", error=str(error))
-            return
-        self._announce(releasing.result() or ())
 
     def _announce(self, queue_names: Iterable[str]) -> None:
         """Wake whoever waits for one of the queues, here and in other processes."""
