@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,7 +13,9 @@ from portico.cli.exits import CommandError, ExitCode
 from portico.cli.loading import load_application
 from portico.cli.server import bind, serve
 from portico.compose import Jobs
-from portico.utils.logging import configure_logging
+from portico.utils.logging import configure_logging, get_logger
+
+logger = get_logger(__name__)
 
 _LOG_FORMATS = {"auto": None, "console": False, "json": True}
 _LARGEST_PORT = 65_535
@@ -57,12 +60,14 @@ async def _serve(served: Any, jobs: Jobs | None, options: RunOptions) -> None:
     listener = bind(options.host, options.port)
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    await serve(served, listener, lambda: _write(banner(options.target, address, jobs)))
+    await serve(served, listener, partial(_say, options.target, address, jobs))
 
 
-def _write(text: str) -> None:
-    sys.stdout.write(text)
+def _say(target: str, address: str, jobs: Jobs | None) -> None:
+    sys.stdout.write(banner(target, address, jobs))
     sys.stdout.flush()
+    if jobs is not None and not jobs.is_running and (jobs.has_workers or jobs.triggers):
+        logger.warning("jobs_not_started", hint="the application does not start them: FastAPI(lifespan=jobs.lifespan)")
 
 
 def configure_log(level: str, log_format: str) -> None:

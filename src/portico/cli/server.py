@@ -20,7 +20,7 @@ _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _WAYS_OUT: dict[int | None, str] = {
-    errno.EADDRINUSE: "try another port: --port 0 takes a free one",
+    errno.EADDRINUSE: "try another port: --port 0 (or PORTICO_PORT=0) takes a free one",
     errno.EACCES: "try a port above 1023",
 }
 
