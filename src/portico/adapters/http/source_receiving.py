@@ -11,7 +11,7 @@ import pydantic
 from fastapi import APIRouter, HTTPException, Request, Response
 from typing_extensions import override
 
-from portico.adapters.http.answers import answer_fields, creation_failure, not_running
+from portico.adapters.http.answers import answer_fields, not_running
 from portico.adapters.http.failures import log_failed_creation
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import RequestIds, first_value
@@ -19,14 +19,13 @@ from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.redaction import kept_headers
-from portico.adapters.http.sources.answers import Settled
+from portico.adapters.http.sources.answers import Settled, refusal_of
 from portico.adapters.http.sources.delivery import Delivery
 from portico.adapters.http.sources.handshakes import delivery_permission, websub_challenge
 from portico.adapters.http.sources.reading import Mapped, SourceReader, payload_of
 from portico.adapters.http.sources.routes import SourceRoutes
 from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
 from portico.adapters.http.webhook_config import WebhookConfig
-from portico.adapters.webhook_signature.secrets import SecretUnavailableError
 from portico.adapters.webhook_signature.signed_request import HeaderFields, SignatureError
 from portico.exceptions import ResourceNotFoundError, ValidationError
 from portico.ports.event_inbox import EventOutcome
@@ -44,7 +43,6 @@ from portico.utils.logging import get_logger
 logger = get_logger(__name__)
 
 _SERVER_ERROR = 500
-_SECRET_RETRY_SECONDS = 5
 # the same delivery may pass later: these say nothing about it
 _FOR_NOW = frozenset({408, 413, 429})
 _REDACTED = "[redacted]"
@@ -160,7 +158,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
         except StoppingError as error:
             raise not_running() from error
         except Exception as error:
-            answer = _answer_to(error)
+            answer = refusal_of(error)
             await self._settle_delivery(answer, error, routes.reader, call)
             raise answer from error
 
@@ -213,7 +211,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
             mapped = [] if isinstance(read, Response) else [replace(one, identity=None) for one in read]
             return await self._jobs_of(routes, mapped, call)
         except Exception as error:
-            answer = _answer_to(error)
+            answer = refusal_of(error)
             await self._settle_delivery(answer, error, routes.reader, call)
             raise answer from error
 
@@ -235,7 +233,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
         except (ValidationError, pydantic.ValidationError) as error:
             if is_only:
                 raise
-            await self._refuse(self._event_of(delivery, call), str(_answer_to(error).detail))
+            await self._refuse(self._event_of(delivery, call), str(refusal_of(error).detail))
             return None
         routes.replay_guard.notice(delivery, self._name)
         return _Asked(delivery=delivery, request=request)
@@ -297,23 +295,6 @@ class SourceReceivingTrigger(ReceivingTrigger):
     def _event_of(self, delivery: Delivery, call: Call) -> Event:
         body = call.body if self.config.delivery_log == "full" else None
         return Event(source_id=delivery.delivery_id, body=body, headers=call.headers)
-
-
-def _answer_to(error: Exception) -> Told:
-    if isinstance(error, Told):
-        return error
-    if isinstance(error, SignatureError):
-        # the same whatever is wrong: who guesses learns nothing
-        return Told(
-            401,
-            "The signature could not be verified",
-            code="signature_invalid",
-            headers={"WWW-Authenticate": 'Signature realm="webhooks"'},
-        )
-    if isinstance(error, SecretUnavailableError):
-        headers = {"Retry-After": str(_SECRET_RETRY_SECONDS)}
-        return Told(503, "Deliveries cannot be verified now", code="secret_unavailable", headers=headers)
-    return creation_failure(error)
 
 
 def _outcome_of(jobs: Sequence[Job]) -> EventOutcome:

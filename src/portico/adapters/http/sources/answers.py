@@ -7,7 +7,11 @@ from typing import Any
 
 from fastapi import Response
 
+from portico.adapters.http.answers import creation_failure
 from portico.adapters.http.json_answer import JsonAnswer
+from portico.adapters.http.problems import Told
+from portico.adapters.webhook_signature.secrets import SecretUnavailableError
+from portico.adapters.webhook_signature.signed_request import SignatureError
 from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job
 
@@ -15,6 +19,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 _STATUS_TEXT = {EventOutcome.ACCEPTED: "accepted", EventOutcome.DUPLICATE: "duplicate"}
 _DISCORD_COMMAND, _DISCORD_COMPONENT, _DISCORD_MODAL = 2, 3, 5
 _DISCORD_DEFERRED = 5
+_SECRET_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,24 @@ def discord_deferral(settled: Settled) -> Response:
         body = json.dumps({"type": _DISCORD_DEFERRED}).encode()
         return Response(body, 200, _NO_STORE, media_type="application/json")
     return Response(status_code=204, headers=_NO_STORE)
+
+
+def refusal_of(error: Exception) -> Told:
+    """Return the answer to a delivery that got no job."""
+    if isinstance(error, Told):
+        return error
+    if isinstance(error, SignatureError):
+        # the same whatever is wrong: who guesses learns nothing
+        return Told(
+            401,
+            "The signature could not be verified",
+            code="signature_invalid",
+            headers={"WWW-Authenticate": 'Signature realm="webhooks"'},
+        )
+    if isinstance(error, SecretUnavailableError):
+        headers = {"Retry-After": str(_SECRET_RETRY_SECONDS)}
+        return Told(503, "Deliveries cannot be verified now", code="secret_unavailable", headers=headers)
+    return creation_failure(error)
 
 
 def _json(settled: Settled, status_code: int) -> Response:
