@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
+from portico.adapters.store.postgres import commit_watch, doorbell
 from portico.exceptions import ConfigurationError, DatabaseError, UnsupportedError
 from portico.ports.job import Job
 from portico.ports.job_queue import joins_transactions
@@ -114,16 +115,38 @@ async def test_sqlalchemys_session_and_connection_are_joined(
         assert (await queue.get_job(stored.id) == stored) is (end == "commit")
 
 
-async def test_a_waiting_worker_finds_a_job_soon_after_its_commit(
-    queue: DatabaseJobQueueAdapter, connection: Any
+async def test_a_waiting_worker_finds_a_job_right_after_its_commit(
+    queue: DatabaseJobQueueAdapter,
+    connection: Any,
+    postgres_url: str,
+    postgres_schema: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    waiting = asyncio.create_task(queue.dequeue(QUEUE, timeout=30))
-    await asyncio.sleep(0.1)
+    # nobody finds it by looking for himself
+    monkeypatch.setattr(doorbell, "_LONGEST_PAUSE_SECONDS", 60)
+    other = DatabaseJobQueueAdapter(postgres_url, schema=postgres_schema)
+    waiting = asyncio.create_task(other.dequeue(QUEUE, timeout=30))
+    await asyncio.sleep(0.3)
     async with connection.transaction():
-        stored = await queue.enqueue(job(), connection=connection)
+        await queue.enqueue(job(), connection=connection)
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
     claimed = await asyncio.wait_for(waiting, 5)
     assert claimed is not None
-    assert claimed.id == stored.id
+    await other.close()
+
+
+async def test_a_rolled_back_job_is_looked_for_no_longer_than_a_second(
+    queue: DatabaseJobQueueAdapter, connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_watch, "_LONGEST_WATCH_SECONDS", 0.05)
+    transaction = connection.transaction()
+    await transaction.start()
+    await queue.enqueue(job(), connection=connection)
+    await transaction.rollback()
+    async with asyncio.timeout(5):
+        while any(task.get_name() == "portico-postgres-commit-watch" for task in asyncio.all_tasks()):
+            await asyncio.sleep(0.01)
 
 
 async def test_what_is_no_connection_is_refused_by_its_type(queue: DatabaseJobQueueAdapter) -> None:

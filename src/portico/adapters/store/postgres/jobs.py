@@ -23,6 +23,7 @@ from portico.adapters.ready_signals import ReadySignals
 from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert, insert_quickly
 from portico.adapters.store.postgres.answers import complete, reject
 from portico.adapters.store.postgres.claiming import Claiming, release_claims
+from portico.adapters.store.postgres.commit_watch import CommitWatch
 from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.doorbell import Doorbell, Listener, Watch
 from portico.adapters.store.postgres.failures import UNIQUE_VIOLATION
@@ -54,6 +55,7 @@ class PostgresJobs(JobStore):
         self._signals = ReadySignals(store.clock)
         self._doorbell = Doorbell(store)
         self._listener = Listener(store, self._signals)
+        self._commits = CommitWatch(store, self._ring)
         self._vacuum = Vacuum(store)
         self._watch = Watch(self._signals, self._listener)
         self._claiming = Claiming(store, rules, self._ring)
@@ -70,6 +72,7 @@ class PostgresJobs(JobStore):
             await self.recover()
             stack.push_async_callback(self._doorbell.close)
             stack.push_async_callback(self._vacuum.close)
+            stack.push_async_callback(self._commits.close)
             for name, run in (("listener", self._listener.run), ("watch", self._watch.run)):
                 task = asyncio.create_task(run(), name=f"portico-postgres-{name}")
                 stack.push_async_callback(_end, task)
@@ -88,12 +91,14 @@ class PostgresJobs(JobStore):
     async def insert(self, jobs: Sequence[Job], *, connection: object | None = None) -> list[Job]:
         """Store all jobs or none, in the transaction of `connection` where one is given.
 
-        There they are part of what the caller commits or rolls back, and nobody is woken: it is not known when.
+        There they are part of what the caller commits or rolls back.
         """
         newcomers = [Newcomer(job) for job in jobs]
         if connection is not None:
             transaction = await CallersTransaction.of(connection, self._store)
-            return await insert(transaction, newcomers, self._admission_rules(commit_mode=None))
+            stored = await insert(transaction, newcomers, self._admission_rules(commit_mode=None))
+            self._commits.note([job for job in stored if not job.is_duplicate])
+            return stored
         if len(newcomers) == 1:
             return [await self._inserting.submit(newcomers[0])]
         return await self._insert(newcomers)

@@ -1,0 +1,1 @@
+SELECT job_id, queue FROM {schema}.committed($1::uuid[])
