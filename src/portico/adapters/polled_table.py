@@ -100,6 +100,12 @@ class PolledTable:
         self._session: Session | None = None
         self._table: Any = None
 
+    @property
+    def name(self) -> str:
+        """With its schema, where that was named."""
+        name, schema = self._parts
+        return name if schema is None else f"{schema}.{name}"
+
     async def prepare(self) -> None:
         """Find the table and its columns.
 
@@ -204,7 +210,7 @@ class PolledTable:
     def _row(self, row_id: Any, data: Any, *version: Any) -> PolledRow:
         from sqlalchemy import JSON
 
-        identity = ":".join(map(_identity_part, (self._full_name, row_id, *version)))
+        identity = ":".join(map(_identity_part, (self.name, row_id, *version)))
         if row_id is None:
             return PolledRow(row_id, None, identity, problem=f"{self._config.id_column} is NULL")
         if not isinstance(data, str) or not isinstance(self._table.c[self._config.data_column].type, JSON):
@@ -220,14 +226,14 @@ class PolledTable:
 
         connection = session.connection()
         self._holds_locks = self._wants_locks and connection.dialect.name in _DIALECTS_THAT_SKIP_LOCKED
-        name, schema = self._name
+        name, schema = self._parts
         try:
             found = {
                 column["name"]: column["type"]
                 for column in sqlalchemy.inspect(connection).get_columns(name, schema=schema)
             }
         except NoSuchTableError:
-            raise ConfigurationError(f"the database has no table '{self._full_name}'") from None
+            raise ConfigurationError(f"the database has no table '{self.name}'") from None
         self._require_columns(found)
         given = self._given_table
         columns = (sqlalchemy.Column(column, found[column]) for column in self._config.columns)
@@ -238,7 +244,7 @@ class PolledTable:
         for column in self._config.columns:
             if column not in known:
                 raise ConfigurationError(
-                    f"the table '{self._full_name}' has no column '{column}'; it has {', '.join(sorted(known))}"
+                    f"the table '{self.name}' has no column '{column}'; it has {', '.join(sorted(known))}"
                 )
 
     @property
@@ -247,17 +253,12 @@ class PolledTable:
         return None if isinstance(table, str) else getattr(table, "__table__", table)
 
     @property
-    def _name(self) -> tuple[str, str | None]:
+    def _parts(self) -> tuple[str, str | None]:
         given = self._given_table
         if given is not None:
             return given.name, given.schema
         schema, _, name = self._config.table.rpartition(".")
         return name, schema or None
-
-    @property
-    def _full_name(self) -> str:
-        name, schema = self._name
-        return name if schema is None else f"{schema}.{name}"
 
     @contextmanager
     def _explaining(self, kind: type[DatabaseError] = DatabaseError) -> Iterator[None]:
@@ -266,9 +267,10 @@ class PolledTable:
         try:
             yield
         except (SQLAlchemyError, OSError) as error:
-            # of a statement's error only the driver's words: SQLAlchemy's own repeat the bound values
-            reason = error.orig if isinstance(error, StatementError) else error
-            raise kind(f"polling the table '{self._full_name}' failed: {reason}"[:500]) from error
+            # of a statement's error only the driver's words, and of them the first line: SQLAlchemy repeats the bound
+            # values, and PostgreSQL the row
+            reason = str(error.orig if isinstance(error, StatementError) else error).partition("\n")[0]
+            raise kind(f"polling the table '{self.name}' failed: {reason}"[:500]) from error
 
 
 def _identity_part(value: Any) -> str:

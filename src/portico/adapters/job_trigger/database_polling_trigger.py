@@ -109,6 +109,12 @@ class DatabasePollingTrigger(PollingTrigger):
 
     @property
     @override
+    def summary(self) -> str:
+        source = type(self).__name__ if self._table is None else self._table.name
+        return f"{source} every {self.poll_interval:g} s  -> {self._job_type}"
+
+    @property
+    @override
     def queue_names(self) -> frozenset[str]:
         return frozenset({self._queue_name})
 

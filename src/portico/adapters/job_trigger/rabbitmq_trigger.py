@@ -81,6 +81,12 @@ class RabbitMQTrigger(ConsumingTrigger[RabbitMQMessage]):
         self.queue_name = queue_name
         self.job_type_mapping = dict(job_type_mapping)
 
+    @property
+    @override
+    def summary(self) -> str:
+        job_types = sorted(set(self.job_type_mapping.values()))
+        return f"{self.queue_name} at {self._source.address}  -> {', '.join(job_types)}"
+
     @override
     async def _on_message(self, message: RabbitMQMessage) -> None:
         await self._process(_event(message), self._translate)

@@ -160,6 +160,15 @@ def test_a_wrong_setting_is_refused_at_once(options: dict[str, Any], says: str) 
         DatabasePollingTrigger(RecordingJobCreator(), **settings)
 
 
+def test_its_summary_names_the_table_or_the_class() -> None:
+    creator, database = RecordingJobCreator(), Database()
+
+    assert DatabasePollingTrigger(creator, database, 30).summary == "DatabasePollingTrigger every 30 s  -> item.process"
+    assert DatabasePollingTrigger(creator, database, 0.5, table="shop.items", job_type="x").summary == (
+        "shop.items every 0.5 s  -> x"
+    )
+
+
 def test_only_a_table_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "portico.adapters.job_trigger.database_polling_trigger.find_spec",

@@ -103,6 +103,12 @@ def test_without_its_library_it_names_the_extra(monkeypatch: pytest.MonkeyPatch)
         RabbitMQTrigger(RecordingJobCreator(), URL, "events", MAPPING)
 
 
+def test_its_summary_names_the_queue_the_broker_and_the_types_and_no_password() -> None:
+    trigger = RabbitMQTrigger(RecordingJobCreator(), "amqp://guest:hunter2@broker/", "events", {"a": "x.y", "b": "x.y"})
+
+    assert trigger.summary == "events at broker:5672  -> x.y"
+
+
 def test_the_password_is_in_no_representation() -> None:
     trigger = RabbitMQTrigger(RecordingJobCreator(), "amqp://guest:s3cret@localhost", "events", MAPPING)
 
