@@ -1,11 +1,12 @@
 import importlib.util
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from typing_extensions import override
 
 from portico.adapters.job_trigger.database_polling_trigger import DatabasePollingTrigger
@@ -158,6 +159,23 @@ def test_a_wrong_setting_is_refused_at_once(options: dict[str, Any], says: str) 
 
     with pytest.raises(ConfigurationError, match=says):
         DatabasePollingTrigger(RecordingJobCreator(), **settings)
+
+
+class FailingDatabase:
+    """Answers as psycopg does when a constraint is violated: the row stands behind the first line."""
+
+    def session(self) -> AbstractAsyncContextManager[AsyncMock]:
+        words = Exception("new row violates a constraint\nDETAIL:  Failing row contains (7, s3cret).")
+        error = IntegrityError("UPDATE items SET data = :data", {"data": "s3cret"}, words)
+        return nullcontext(AsyncMock(run_sync=AsyncMock(side_effect=error)))
+
+
+@pytest.mark.asyncio
+async def test_a_databases_error_shows_its_reason_and_no_row() -> None:
+    with pytest.raises(DatabaseError) as caught:
+        await DatabasePollingTrigger(RecordingJobCreator(), FailingDatabase(), table="items").start()
+
+    assert str(caught.value) == "polling the table 'items' failed: new row violates a constraint"
 
 
 def test_its_summary_names_the_table_or_the_class() -> None:
