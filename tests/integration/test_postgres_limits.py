@@ -270,3 +270,19 @@ async def test_a_long_line_of_jobs_that_wait_for_one_slot_after_the_other_ends(
         assert claimed.id == last.id
         assert await queue.acknowledge_many([other.id, last.id]) == [True, True]
         assert len(await queue.dequeue_many(QUEUE, 10, timeout=0)) == 1
+
+
+async def test_who_waits_for_a_key_holds_up_no_claim(postgres_url: str, postgres_schema: str, connection: Any) -> None:
+    async with opened(postgres_url, postgres_schema, ONE) as queue:
+        await queue.enqueue(job())
+        assert await queue.dequeue(QUEUE, timeout=0) is not None
+        parked = await queue.enqueue(job(metadata={"idempotency_key": "k"}))
+        assert await queue.dequeue(QUEUE, timeout=0) is None
+        async with connection.transaction():
+            await connection.execute(f"SELECT FROM {postgres_schema}.job_key FOR UPDATE")
+            deleting = asyncio.create_task(queue.delete_job(parked.id))
+            await asyncio.sleep(0.1)
+            await queue.enqueue(job())
+            assert await asyncio.wait_for(queue.dequeue(QUEUE, timeout=0), 5) is None
+            assert not deleting.done()
+        assert await asyncio.wait_for(deleting, 5)

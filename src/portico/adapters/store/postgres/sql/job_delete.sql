@@ -25,4 +25,6 @@ WITH live AS (
         expires_at
     FROM outlived
 )
-SELECT ARRAY(SELECT {schema}.leave_slot(gone.waits_for, gone.ended_at)) AS came_back_to FROM gone
+-- counted, so that the keys are seen to before the lock of the slots is taken: they may be waited for
+SELECT ARRAY(SELECT {schema}.leave_slot(gone.waits_for, gone.ended_at)) AS came_back_to
+FROM gone, (SELECT count(*) FROM outlived) AS keys
