@@ -53,8 +53,15 @@ def _composed_in(module: ModuleType) -> Iterator[Jobs]:
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise CommandError(f"there is no file {path}", ExitCode.NO_APPLICATION)
+    folder, packages = path.resolve().parent, list[str]()
+    while (folder / "__init__.py").is_file():
+        folder, packages = folder.parent, [folder.name, *packages]
     # as `python path/to/app.py` does: the modules beside it can be imported
-    sys.path.insert(0, str(path.resolve().parent))
+    sys.path.insert(0, str(folder))
+    if packages:
+        # its relative imports need its full name
+        with _explained(str(path)):
+            return importlib.import_module(".".join([*packages, path.stem]))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise CommandError(f"{path} is not a Python file", ExitCode.NO_APPLICATION)

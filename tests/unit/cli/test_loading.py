@@ -1,5 +1,7 @@
 """Finding the user's application."""
 
+import code
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,24 @@ def test_modules_beside_the_file_can_be_imported(program: Path) -> None:
     program.with_name(f"beside_{program.stem}.py").write_text(COMPOSED)
     program.write_text(f"from beside_{program.stem} import jobs\n")
     assert isinstance(load_application(str(program)).served, Jobs)
+
+
+def test_a_file_of_a_package_may_import_relatively(program: Path) -> None:
+    package = program.with_suffix("")
+    (package / "web").mkdir(parents=True)
+    for folder in (package, package / "web"):
+        (folder / "__init__.py").touch()
+    (package / "background.py").write_text(COMPOSED)
+    (package / "web" / "main.py").write_text("from ..background import jobs\n")
+    application = load_application(f"{package.name}/web/main.py")
+    assert application.served is sys.modules[f"{package.name}.background"].jobs
+
+
+def test_a_file_may_have_the_name_of_a_module_of_python(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "code", code)
+    (folder := program.with_suffix("")).mkdir()
+    (folder / "code.py").write_text(COMPOSED)
+    assert isinstance(load_application(str(folder / "code.py")).served, Jobs)
 
 
 def test_a_file_with_jobs_of_another_name_serves_them(program: Path) -> None:
