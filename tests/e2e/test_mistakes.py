@@ -63,7 +63,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--log-level", "loud"), ("--log-format", "xml"), ("--port", "seven"), ("--port", "99999")]
+    "arguments",
+    [("--log-level", "loud"), ("--log-format", "xml"), ("--port", "seven"), ("--port", "99999"), ("--host", "")],
 )
 def test_a_wrong_argument_is_a_usage_error(tmp_path: Path, arguments: tuple[str, str]) -> None:
     (tmp_path / "app.py").write_text(IMPORTS)

@@ -33,6 +33,9 @@ class RunOptions:
     log_format: str
 
     def __post_init__(self) -> None:
+        if not self.host:
+            # a variable of the environment that is set to nothing must not open the process to every network
+            raise CommandError("--host must not be empty; 0.0.0.0 is every address of this machine", ExitCode.USAGE)
         if not 0 <= self.port <= _LARGEST_PORT:
             raise CommandError(f"--port must be from 0 to {_LARGEST_PORT}, not {self.port}", ExitCode.USAGE)
 
