@@ -92,7 +92,8 @@ class StoredJobQueue(JobQueueAdapter):
         await self.initialize()
         if not jobs:
             return []
-        return await self._jobs.insert([self._accepted(job) for job in jobs])
+        now = self._clock.now()
+        return await self._jobs.insert([self._accepted(job, now) for job in jobs])
 
     @override
     async def dequeue(self, queue_name: str, timeout: float = 30) -> Job | None:
@@ -278,8 +279,8 @@ class StoredJobQueue(JobQueueAdapter):
         await self.initialize()
         await self._jobs.set_paused(queue_name, paused=False)
 
-    def _accepted(self, job: Job) -> Job:
-        return enqueued(checked(job, self._rules.max_payload_bytes), self._clock.now())
+    def _accepted(self, job: Job, now: datetime) -> Job:
+        return enqueued(checked(job, self._rules.max_payload_bytes), now)
 
     def _keep(self, claim: Claim) -> Job:
         self._claims.add(claim)

@@ -116,7 +116,7 @@ class DatabaseJobQueueAdapter(StoredJobQueue):
         if not isinstance(self._jobs, PostgresJobs):
             self._unsupported(QueueCapability.TRANSACTIONS)
         await self.initialize()
-        return (await self._jobs.insert([self._accepted(job)], connection=connection))[0]
+        return (await self._jobs.insert([self._accepted(job, self._clock.now())], connection=connection))[0]
 
     @property
     def store(self) -> SqliteStore:
