@@ -116,6 +116,22 @@ async def test_a_failed_creation_is_counted_once_and_passed_on(
     await trigger.stop()
 
 
+async def test_one_error_object_for_two_creations_is_two_failures_and_no_third_where_their_ways_end(
+    trigger: ProbeTrigger, creator: RecordingJobCreator
+) -> None:
+    error = DatabaseError("disk full")
+    creator.fail_next(error, times=2)
+    for _ in range(2):
+        with pytest.raises(DatabaseError):
+            await trigger._process(EVENT, request_of)
+    for _ in range(2):
+        trigger._failed(error)
+    assert trigger.get_health().errors_count == 2
+
+    trigger._failed(error)
+    assert trigger.get_health().errors_count == 3
+
+
 async def test_a_creator_is_called_with_four_keywords_when_there_is_no_more_to_say() -> None:
     creator = AsyncMock(spec=JobCreator)
     await ProbeTrigger(creator)._submit(JobRequest(job_type="t", payload={"a": 1}))
