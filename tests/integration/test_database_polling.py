@@ -228,6 +228,33 @@ async def test_a_row_that_cannot_be_marked_blocks_nobody(items: Items, creator: 
     assert "CHECK" in health.last_error.upper()
 
 
+class WritingJobCreator(RecordingJobCreator):
+    """Keeps its jobs in the database that is polled."""
+
+    def __init__(self, items: Items) -> None:
+        super().__init__()
+        self._items = items
+
+    @override
+    async def create_job(self, *args: Any, **kwargs: Any) -> Job:
+        job = await super().create_job(*args, **kwargs)
+        await self._items.execute("UPDATE items SET version = version + 1 WHERE id = 9")
+        return job
+
+
+async def test_a_row_that_cannot_be_marked_locks_nothing_while_the_next_job_is_created(sqlite_items: Items) -> None:
+    await sqlite_items.execute(
+        "CREATE TRIGGER no BEFORE UPDATE ON items WHEN new.id = 1 BEGIN SELECT RAISE(FAIL, 'no'); END"
+    )
+    await sqlite_items.add(1, 2)
+    trigger = sqlite_items.trigger(WritingJobCreator(sqlite_items))
+    async with running(trigger):
+        await until(lambda: trigger.get_health().state is TriggerState.BACKOFF)
+
+    assert await sqlite_items.statuses() == {1: "pending", 2: "queued"}
+    assert trigger.get_health().last_error == "RowNotMarkedError: polling the table 'items' failed: no"
+
+
 async def test_a_row_without_an_id_is_rejected(sqlite_items: Items, creator: RecordingJobCreator) -> None:
     await sqlite_items.add(1, 2, 3)
     await sqlite_items.execute("UPDATE items SET version = NULL WHERE id > 1")

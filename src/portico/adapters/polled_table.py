@@ -158,8 +158,11 @@ class PolledTable:
             try:
                 await self._mark(session, row_id, value)
             except RowNotMarkedError:
-                # PostgreSQL undoes a whole look for it; savepoints from the start would take two thirds of the speed
-                self._uses_savepoints = True
+                if self._holds_locks:
+                    # PostgreSQL undoes the whole look; savepoints from the start would take two thirds of the speed
+                    self._uses_savepoints = True
+                else:
+                    await self._commit(session)
                 raise
 
     async def _mark(self, session: Session, row_id: Any, value: Any) -> None:
