@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert
+from portico.adapters.store.postgres.admission import AdmissionRules, Newcomer, insert, insert_quickly
 from portico.exceptions import DatabaseError, ValidationError
 from portico.ports.job import Job
 
@@ -30,6 +30,8 @@ class Statements:
 
     async def fetch(self, name: str, *values: Any, is_repeatable: bool = False) -> list[Any]:
         self.calls.append((name, values))
+        if name in ("job_enqueue_lone", "job_enqueue_keyless"):
+            return [(not self._refused,)]
         if name == "job_enqueue":
             return [(each,) for each in self._refused if each in values[0]]
         return [] if self._holders is None else self._holders(len(values[0]))
@@ -120,3 +122,38 @@ def test_documents_may_hold_nul_characters_and_long_keys_are_held_by_their_hash(
     assert newcomer.values[10] == '{"text":"a\\u0000b"}'
     assert str(newcomer.values[8]).startswith("sha256:")
     assert Newcomer(job(metadata={"unique_key": "k" * 500})).values[8] == "k" * 500
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("metadatas", "way"),
+    [
+        ([{}], "job_enqueue_lone"),
+        ([{"unique_key": "u"}], "job_enqueue_lone"),
+        ([{"idempotency_key": "k"}], None),
+        ([{}, {"partition_key": "p"}], "job_enqueue_keyless"),
+        ([{}, {"unique_key": "u"}], None),
+        ([{}, {"idempotency_key": "k"}], None),
+    ],
+)
+async def test_the_short_ways_are_taken_by_jobs_whose_keys_need_no_care(
+    metadatas: list[dict[str, str]], way: str | None
+) -> None:
+    statements = Statements()
+    newcomers = [Newcomer(job(metadata=metadata)) for metadata in metadatas]
+    assert await insert_quickly(statements, newcomers, RULES) is (way is not None)
+    assert statements.names == ([] if way is None else [way])
+
+
+@pytest.mark.asyncio
+async def test_a_batch_with_one_id_twice_takes_no_short_way() -> None:
+    statements = Statements()
+    twice = Newcomer(job())
+    assert not await insert_quickly(statements, [twice, twice], RULES)
+    assert statements.names == []
+
+
+@pytest.mark.asyncio
+async def test_what_a_short_way_refuses_is_told() -> None:
+    newcomers = [Newcomer(job()), Newcomer(job())]
+    assert not await insert_quickly(Statements(refused=[newcomers[0].job.id]), newcomers, RULES)
