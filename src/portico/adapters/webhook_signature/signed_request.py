@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Self
 
 from portico.exceptions import AuthenticationError
@@ -20,6 +19,11 @@ class HeaderFields:
     """Header fields in their order; names are lower-case, as ASGI has them."""
 
     fields: Sequence[tuple[bytes, bytes]] = ()
+    _by_name: dict[bytes, list[bytes]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, value in self.fields:
+            self._by_name.setdefault(name, []).append(value)
 
     @classmethod
     def of(cls, **fields: str) -> Self:
@@ -62,13 +66,6 @@ class HeaderFields:
     def holds(self, name: str) -> bool:
         """Tell whether the field is there, well-formed or not."""
         return name.encode() in self._by_name
-
-    @cached_property
-    def _by_name(self) -> dict[bytes, list[bytes]]:
-        by_name: dict[bytes, list[bytes]] = {}
-        for name, value in self.fields:
-            by_name.setdefault(name, []).append(value)
-        return by_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ def new_row(job: Job, now: int) -> Row:
         None if job.created_by is None else job.created_by.bytes,
         key_of(job, "unique_key"),
         encode(job.payload, "payload"),
-        encode(job.metadata, "metadata"),
+        encode(job.metadata, "metadata") if job.metadata else "{}",
         key_of(job, "partition_key"),
         0,
     )
