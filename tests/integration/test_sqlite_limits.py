@@ -167,3 +167,16 @@ async def test_a_start_is_counted_from_the_moment_when_it_is_its_turn_among_the_
     claimed, _ = await asyncio.gather(waiting, slow)
     assert claimed is not None
     assert claimed.started_at == clock.now()
+
+
+async def test_a_job_that_goes_to_wait_for_another_slot_hands_the_one_it_was_let_go_for_to_the_next(
+    queue: DatabaseJobQueueAdapter,
+) -> None:
+    first, _ = await queue.enqueue_many([job(), job("other", customer=1)])
+    await queue.dequeue_many(QUEUE, 2, timeout=0)
+    _, second, behind = await queue.enqueue_many([job(customer=1), job(), job("other")])
+    assert await queue.dequeue(QUEUE, timeout=0) == await queue.get_job(behind.id)
+    last = await queue.enqueue(job("other"))
+    await queue.acknowledge(first.id)
+    claimed = [await queue.dequeue(QUEUE, timeout=0) for _ in range(3)]
+    assert [each and each.id for each in claimed] == [second.id, last.id, None]

@@ -68,17 +68,19 @@ def _claim_within_limits(connection: sqlite3.Connection, request: ClaimRequest, 
     came_back_to |= slots.free_by_time(connection, request.now)
     gate = slots.Gate(connection, request.rules, request.now)
     claimed: list[Row] = []
-    looked, is_emptied = 0, False
+    looked, length, is_emptied = 0, request.limit, False
     while len(claimed) < request.limit and looked < request.looks and not is_emptied:
-        wanted = request.limit - len(claimed)
-        # twice as far with each look: many may have to be parked before one passes
-        line = connection.execute(statement("job_head"), (request.queue_name, max(wanted, looked))).fetchall()
+        line = connection.execute(statement("job_head"), (request.queue_name, length)).fetchall()
+        admitted, went_on = gate.admit(line, request.limit - len(claimed))
+        claimed += _claim_admitted(connection, request, admitted)
+        came_back_to |= went_on
         looked += len(line)
-        claimed += _claim_admitted(connection, request, gate.admit(line, wanted))
-        if len(line) < wanted:
-            went_on = gate.unpark()
-            came_back_to |= went_on
-            is_emptied = request.queue_name not in went_on
+        if request.queue_name in went_on:
+            length = request.limit
+            continue
+        is_emptied = len(line) < length and len(claimed) < request.limit
+        # many may have to be parked before one passes
+        length *= 2
     due_at = None
     if is_emptied:
         moments = _next_due(connection, request.queue_name), slots.next_free(connection, request.queue_name)

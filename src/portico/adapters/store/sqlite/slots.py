@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from portico.adapters.job_slots import Slot, SlotRules
-from portico.adapters.store.sqlite.rows import ID, SEQ, Row, job_from_row
+from portico.adapters.store.sqlite.rows import ID, QUEUE, SEQ, Row, job_from_row
 from portico.adapters.store.sqlite.statements import chunks, statement
 
 _UNUSED_SLOT_LETS_GO = 1_000
@@ -35,16 +35,25 @@ class Gate:
         self._now = now
         self._rooms: dict[str, _Room] = {}
 
-    def admit(self, rows: Iterable[Row], wanted: int) -> list[int]:
-        """Let up to `wanted` jobs pass, and return their seqs; those behind the last one are not looked at."""
+    def admit(self, line: Iterable[Row], wanted: int) -> tuple[list[int], frozenset[str]]:
+        """Let up to `wanted` jobs pass, and return their seqs; those behind the last one are not looked at.
+
+        Where a job has to wait for another slot than those did that it leaves free, they go on, also before who is
+        behind it: their queues are returned too.
+        """
         admitted: list[int] = []
         holds: list[Row] = []
         parked: list[Row] = []
-        for row in rows:
+        went_on: set[str] = set()
+        for row in line:
             rooms = [self._room(slot) for slot in self._rules.slots_of(job_from_row(row))]
             full = next((room for room in rooms if room.left < 1), None)
             if full is not None:
                 parked.append((full.slot, row[SEQ]))
+                for room in rooms:
+                    went_on |= _unpark(self._connection, room.slot, room.left)
+                if row[QUEUE] in went_on:
+                    break
                 continue
             for room in rooms:
                 room.left -= 1
@@ -54,14 +63,7 @@ class Gate:
                 break
         self._connection.executemany(statement("slot_take"), holds)
         self._connection.executemany(statement("job_park"), parked)
-        return admitted
-
-    def unpark(self) -> frozenset[str]:
-        """Let those go on who wait for a slot that others left for the next one; return their queues."""
-        names: set[str] = set()
-        for room in self._rooms.values():
-            names |= _unpark(self._connection, room.slot, room.left)
-        return frozenset(names)
+        return admitted, frozenset(went_on)
 
     def _room(self, slot: Slot) -> _Room:
         room = self._rooms.get(slot.name)
