@@ -1,4 +1,4 @@
-"""Suites that an adapter's author subclasses; they need pytest and pytest-asyncio, `QueueModel` hypothesis."""
+"""Suites that an adapter's author subclasses; they need pytest and pytest-asyncio, the models hypothesis."""
 
 from importlib import import_module
 
@@ -8,6 +8,7 @@ _HOMES = {
     "EventInboxContract": "event_inbox",
     "JobQueueContract": "job_queue",
     "JobTriggerContract": "job_trigger",
+    "LimitedQueueModel": "limited_queue_model",
     "QueueModel": "queue_model",
     "RateLimiterContract": "rate_limiter",
     "SharedRateLimiterContract": "rate_limiter",

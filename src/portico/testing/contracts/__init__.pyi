@@ -1,6 +1,7 @@
 from portico.testing.contracts.event_inbox import EventInboxContract as EventInboxContract
 from portico.testing.contracts.job_queue import JobQueueContract as JobQueueContract
 from portico.testing.contracts.job_trigger import JobTriggerContract as JobTriggerContract
+from portico.testing.contracts.limited_queue_model import LimitedQueueModel as LimitedQueueModel
 from portico.testing.contracts.queue_model import QueueModel as QueueModel
 from portico.testing.contracts.rate_limiter import RateLimiterContract as RateLimiterContract
 from portico.testing.contracts.rate_limiter import SharedRateLimiterContract as SharedRateLimiterContract

@@ -103,6 +103,22 @@ class QueueModel(RuleBasedStateMachine):
     def dequeue_many(self, queue_name: str, limit: int) -> None:
         self._both(lambda queue: queue.dequeue_many(queue_name, limit, timeout=0))
 
+    @rule(
+        queue_name=st.sampled_from(_QUEUES),
+        is_released=st.booleans(),
+        delay=st.none() | st.sampled_from([0, 30]),
+        seconds=st.sampled_from([1, 31]),
+    )
+    def run_and_come_back(self, queue_name: str, is_released: bool, delay: int | None, seconds: int) -> None:  # noqa: FBT001 - drawn by name
+        """Claim, give back and claim again: rules drawn one by one seldom come in this order."""
+        for job in self._both(lambda queue: queue.dequeue_many(queue_name, 2, timeout=0)):
+            if is_released:
+                self.release(job.id, delay)
+            else:
+                self.reject(job.id, requeue=True, delay=delay)
+        self.let_time_pass(seconds)
+        self.dequeue_many(queue_name, 4)
+
     @rule(job_id=job_ids, result=st.none() | st.just({"done": True}))
     def acknowledge(self, job_id: uuid.UUID, result: dict[str, Any] | None) -> None:
         self._both(lambda queue: queue.acknowledge(job_id, result))

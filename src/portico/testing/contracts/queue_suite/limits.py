@@ -88,13 +88,24 @@ class Limits(QueueSuite):
         queue = await limited(ConcurrencyLimit(2, queue_name=QUEUE), ConcurrencyLimit(1, key="n"))
         jobs = await queue.enqueue_many([new_job(payload={"n": n}) for n in (1, 1, 2, 3, 1)])
         assert _ids(await queue.dequeue_many(QUEUE, 10, timeout=0)) == _ids([jobs[0], jobs[2]])
-        # the best that waits for the queue's slot still lacks its other one: the next goes before it
         assert await queue.acknowledge(jobs[2].id)
         assert _ids(await queue.dequeue_many(QUEUE, 10, timeout=0)) == [jobs[3].id]
         assert await queue.acknowledge(jobs[0].id)
         assert _ids(await queue.dequeue_many(QUEUE, 10, timeout=0)) == [jobs[1].id]
         assert await queue.acknowledge_many(_ids([jobs[1], jobs[3]])) == [True, True]
         assert _ids(await queue.dequeue_many(QUEUE, 10, timeout=0)) == [jobs[4].id]
+
+    @pytest.mark.parametrize("batch", [1, 10])
+    @pytest.mark.asyncio
+    async def test_who_has_one_of_its_two_slots_leaves_it_to_the_next(self, limited: OpenLimited, batch: int) -> None:
+        queue = await limited(ConcurrencyLimit(2, queue_name=QUEUE), ConcurrencyLimit(1, key="n"))
+        jobs = await queue.enqueue_many([new_job(payload={"n": n}) for n in (1, 2, 1, 1, 3)])
+        assert _ids(await queue.dequeue_many(QUEUE, 10, timeout=0)) == _ids(jobs[:2])
+        assert await queue.acknowledge(jobs[1].id)
+        # both that come first lack the slot of their key
+        assert _ids(await queue.dequeue_many(QUEUE, batch, timeout=0)) == [jobs[4].id]
+        assert await queue.acknowledge(jobs[0].id)
+        assert _ids(await queue.dequeue_many(QUEUE, batch, timeout=0)) == [jobs[2].id]
 
     @pytest.mark.parametrize(
         "way",
