@@ -42,8 +42,10 @@ class WalSync:
     def _main(self) -> None:
         while True:
             self._requested.wait()
-            is_last = self._stopped.wait(_EVERY_SECONDS)
+            self._stopped.wait(_EVERY_SECONDS)
             self._requested.clear()
+            # looked at behind that: who stops later requests later, and is heard in the next round
+            is_last = self._stopped.is_set()
             self._sync()
             if is_last:
                 return
