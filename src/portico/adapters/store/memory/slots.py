@@ -127,6 +127,7 @@ class SlotBook:
             yield from itertools.islice(parked, min(room, wanted))
             if not count.parked[queue_name]:
                 del count.parked[queue_name]
+                self._open[queue_name].discard(count)
             return
         if count in self._open[queue_name]:
             self._open[queue_name].discard(count)
