@@ -2,7 +2,7 @@
 
 import pytest
 
-_KEEP_ID_AND_STATUS_ONLY = ("test_postgres", "test_redis")
+_KEEP_ID_AND_STATUS_ONLY = ("test_redis",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
