@@ -180,3 +180,14 @@ async def test_a_job_that_goes_to_wait_for_another_slot_hands_the_one_it_was_let
     await queue.acknowledge(first.id)
     claimed = [await queue.dequeue(QUEUE, timeout=0) for _ in range(3)]
     assert [each and each.id for each in claimed] == [second.id, last.id, None]
+
+
+async def test_a_limit_that_is_raised_lets_the_parked_go_at_the_next_start(
+    queue: DatabaseJobQueueAdapter, url: str, clock: FakeClock
+) -> None:
+    jobs = await queue.enqueue_many([job() for _ in range(5)])
+    await queue.dequeue_many(QUEUE, 5, timeout=0)
+    raised = DatabaseJobQueueAdapter(url, clock=clock, limits=[ConcurrencyLimit(3, job_type="limited")])
+    claimed = await raised.dequeue_many(QUEUE, 5, timeout=0)
+    await raised.close()
+    assert [each.id for each in claimed] == [each.id for each in jobs[1:3]]

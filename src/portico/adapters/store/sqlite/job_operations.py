@@ -96,13 +96,15 @@ def release_session(connection: sqlite3.Connection, session: str, now: int) -> Q
     return release(connection, connection.execute(statement("job_select_of_session"), (session,)).fetchall(), now)
 
 
-def recover(connection: sqlite3.Connection, dead: Collection[str], now: int, max_crashes: int) -> tuple[int, Queues]:
+def recover(
+    connection: sqlite3.Connection, dead: Collection[str], now: int, max_crashes: int, at_least: int
+) -> tuple[int, Queues]:
     """Give back what expired and what dead sessions held, and forget keys whose time is over; count the jobs."""
     ended = give_back(connection, "job_select_expired", (now,), now, max_crashes)
     for name in dead:
         ended += give_back(connection, "job_select_of_session", (name,), now, max_crashes)
     gone_jobs.forget(connection, now)
-    return len(ended), slots.sweep(connection, now).union(*ended)
+    return len(ended), slots.sweep(connection, now, at_least).union(*ended)
 
 
 def request_abort(connection: sqlite3.Connection, job_id: UUID) -> str | None:

@@ -61,7 +61,8 @@ class SqliteJobs(JobStore):
         async with AsyncExitStack() as stack:
             await self._store.open()
             stack.push_async_callback(self._store.close)
-            await self.recover()
+            # limits may be others than before
+            await self._recover(let_go_at_least=1)
             watcher = asyncio.create_task(watch(self._store, self._signals), name="portico-sqlite-watch")
             stack.push_async_callback(_end, watcher)
             self._resources = stack.pop_all()
@@ -124,11 +125,20 @@ class SqliteJobs(JobStore):
 
     @override
     async def recover(self) -> int:
+        return await self._recover(let_go_at_least=0)
+
+    async def _recover(self, *, let_go_at_least: int) -> int:
         session = self._store.session
         self._store.renew_presence()
         dead = session.find_dead()
         count, queues = await self._write(
-            partial(job_operations.recover, dead=dead, now=self._now(), max_crashes=self._rules.max_crashes),
+            partial(
+                job_operations.recover,
+                dead=dead,
+                now=self._now(),
+                max_crashes=self._rules.max_crashes,
+                at_least=let_go_at_least,
+            ),
             rows=MANY_ROWS,
         )
         # only now: whoever dies before leaves their files to be found again

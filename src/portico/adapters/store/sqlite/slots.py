@@ -34,6 +34,7 @@ class Gate:
         self._rules = rules
         self._now = now
         self._rooms: dict[str, _Room] = {}
+        self._went_on: set[str] = set()
 
     def admit(self, line: Iterable[Row], wanted: int) -> tuple[list[int], frozenset[str]]:
         """Let up to `wanted` jobs pass, and return their seqs; those behind the last one are not looked at.
@@ -44,16 +45,16 @@ class Gate:
         admitted: list[int] = []
         holds: list[Row] = []
         parked: list[Row] = []
-        went_on: set[str] = set()
+        went_on = self._went_on = set()
         for row in line:
             rooms = [self._room(slot) for slot in self._rules.slots_of(job_from_row(row))]
+            if row[QUEUE] in went_on:
+                break
             full = next((room for room in rooms if room.left < 1), None)
             if full is not None:
                 parked.append((full.slot, row[SEQ]))
                 for room in rooms:
                     went_on |= _unpark(self._connection, room.slot, room.left)
-                if row[QUEUE] in went_on:
-                    break
                 continue
             for room in rooms:
                 room.left -= 1
@@ -76,6 +77,7 @@ class Gate:
         slot_id, size, taken = found or (0, 0, 0)
         if size != slot.size:
             [[slot_id]] = self._connection.execute(statement("slot_remember"), (slot.name, slot.size)).fetchall()
+            self._went_on |= _unpark(self._connection, slot_id, slot.size - taken)
         held_until = None if slot.window_seconds is None else self._now + round(slot.window_seconds * 1_000_000)
         return _Room(slot_id, slot.size - taken, held_until)
 
@@ -106,12 +108,15 @@ def next_free(connection: sqlite3.Connection, queue_name: str) -> int | None:
     return None if found is None else found[0]
 
 
-def sweep(connection: sqlite3.Connection, now: int) -> frozenset[str]:
-    """Let everybody go who waits for a slot with room, whatever became of its limit; return their queues."""
+def sweep(connection: sqlite3.Connection, now: int, at_least: int) -> frozenset[str]:
+    """Let everybody go who waits for a slot with room, whatever became of its limit; return their queues.
+
+    Those whom `at_least` lets go without room find out whether a limit was raised.
+    """
     connection.execute(statement("slot_free_ended"))
     names = set(free_by_time(connection, now))
     for (slot,) in connection.execute(statement("slot_parked")).fetchall():
-        names |= _unpark(connection, slot, _room(connection, slot, now, if_unused=_UNUSED_SLOT_LETS_GO))
+        names |= _unpark(connection, slot, max(at_least, _room(connection, slot, now, if_unused=_UNUSED_SLOT_LETS_GO)))
     connection.execute(statement("slot_forget"))
     return frozenset(names)
 
