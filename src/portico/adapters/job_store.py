@@ -133,7 +133,12 @@ class JobStore(ABC):
 
     @abstractmethod
     async def insert(self, jobs: Sequence[Job]) -> list[Job]:
-        """Store all jobs or none, as `job_lifecycle.enqueued` made them, in order; duplicates are marked."""
+        """Store all jobs or none, as `job_lifecycle.enqueued` made them, in order; duplicates are marked.
+
+        Raises:
+            ValidationError: `encoded_payload` refuses one, or a key is not text.
+
+        """
 
     @abstractmethod
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
@@ -247,20 +252,37 @@ def key_of(job: Job, name: str) -> str | None:
     return _checked_text(f"metadata['{name}']", key)
 
 
-def checked(job: Job, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> Job:
-    """Return the job, or refuse what not every store can hold.
+def checked(job: Job) -> Job:
+    """Return the job, or refuse what not every store can hold; `encoded_payload` sees to the payload.
 
     Raises:
         ValidationError: the field is named; its value is not.
 
     """
-    _check_size(job.payload, max_payload_bytes)
     for name in ("priority", "max_retries"):
         if getattr(job, name) not in _SIGNED_64_BITS:
             raise ValidationError(f"{name} must be a whole number of at most 64 bits")
     _checked_text("queue_name", job.queue_name)
     _checked_text("job_type", job.job_type)
     return job
+
+
+def encoded_payload(job: Job, max_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> str:
+    """Return the payload as stores keep it.
+
+    Raises:
+        ValidationError: it is too long, or not JSON.
+
+    """
+    text = encode(job.payload, "payload")
+    # a character is a byte: documents are ASCII
+    if len(text) > max_bytes:
+        raise ValidationError(
+            f"payload is {len(text):,} bytes of JSON, and at most {max_bytes:,} are taken: keep it elsewhere and name "
+            "it, or raise max_payload_bytes",
+            details={"bytes": len(text), "max_payload_bytes": max_bytes},
+        )
+    return text
 
 
 def check_result(result: dict[str, Any] | None) -> None:
@@ -294,22 +316,10 @@ def unknown_page(after: UUID) -> ResourceNotFoundError:
     return ResourceNotFoundError(f"there is no job {after} to list on from", details={"after": str(after)})
 
 
-def _check_size(payload: Mapping[str, Any], max_bytes: int) -> None:
-    if _is_surely_shorter(payload, max_bytes):
-        return
-    length = len(encode(payload, "payload"))
-    if length > max_bytes:
-        raise ValidationError(
-            f"payload is {length:,} bytes of JSON, and at most {max_bytes:,} are taken: keep it elsewhere and name it, "
-            "or raise max_payload_bytes",
-            details={"bytes": length, "max_payload_bytes": max_bytes},
-        )
-
-
-def _is_surely_shorter(payload: Mapping[str, Any], max_bytes: int) -> bool:
+def _is_surely_shorter(result: Mapping[str, Any], max_bytes: int) -> bool:
     """Tell without encoding it, as far as that is quicker: how long it is at most is added up."""
-    left = min(max_bytes, DEFAULT_MAX_PAYLOAD_BYTES) - _PUNCTUATION
-    waiting = [*payload, *payload.values()]
+    left = max_bytes - _PUNCTUATION
+    waiting = [*result, *result.values()]
     for each in waiting:
         kind = type(each)
         if kind is str:

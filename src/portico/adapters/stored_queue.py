@@ -280,7 +280,7 @@ class StoredJobQueue(JobQueueAdapter):
         await self._jobs.set_paused(queue_name, paused=False)
 
     def _accepted(self, job: Job, now: datetime) -> Job:
-        return enqueued(checked(job, self._rules.max_payload_bytes), now)
+        return enqueued(checked(job), now)
 
     def _keep(self, claim: Claim) -> Job:
         self._claims.add(claim)

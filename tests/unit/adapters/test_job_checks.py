@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portico.adapters.job_store import checked
+from portico.adapters.job_store import check_result, encoded_payload
 from portico.exceptions import ValidationError
-from portico.ports.job import Job
-from portico.runtime.documents import encode
+from portico.ports.job import MAX_RESULT_BYTES, Job
+from portico.runtime.documents import encode, utf8_length
 
 TEXTS = st.text(st.sampled_from('a"\\\0\N{SNOWMAN}\N{GRINNING FACE}'), max_size=20)
 VALUES = st.recursive(
@@ -26,29 +26,30 @@ def job(payload: Any) -> Job:
 
 @given(st.dictionaries(TEXTS, VALUES), st.integers(0, 3))
 def test_no_payload_passes_that_is_longer_than_the_limit(payload: dict[str, Any], spare: int) -> None:
-    length = len(encode(payload, "payload"))
-    checked(job(payload), length + spare)
+    text = encode(payload, "payload")
+    assert encoded_payload(job(payload), len(text) + spare) == text
     with pytest.raises(ValidationError, match="payload is"):
-        checked(job(payload), length - 1 - spare)
-
-
-@pytest.mark.parametrize("size", [1, 170, 5_000])
-def test_a_payload_of_the_longest_characters_is_measured_at_their_length(size: int) -> None:
-    payload = {"rows": [{"\N{GRINNING FACE}" * size: ["\N{GRINNING FACE}" * size]}]}
-    length = len(encode(payload, "payload"))
-    checked(job(payload), length)
-    with pytest.raises(ValidationError, match="payload is"):
-        checked(job(payload), length - 1)
+        encoded_payload(job(payload), len(text) - 1 - spare)
 
 
 def test_a_payload_that_contains_itself_is_refused() -> None:
     rows: list[Any] = []
     rows.append(rows)
     with pytest.raises(ValidationError, match="not JSON"):
-        checked(job({"rows": rows}), 10**12)
+        encoded_payload(job({"rows": rows}), 10**12)
 
 
-@pytest.mark.parametrize("payload", [None, 5, "text", ["list"]])
-def test_a_payload_that_is_no_dictionary_is_refused(payload: Any) -> None:
-    with pytest.raises((AttributeError, TypeError)):
-        checked(job(payload))
+@given(st.dictionaries(TEXTS, VALUES))
+def test_a_result_passes_whose_json_is_no_longer_than_is_kept(result: dict[str, Any]) -> None:
+    check_result({"kept": result})
+    with pytest.raises(ValidationError, match="result is"):
+        check_result({"kept": result, "more": "x" * MAX_RESULT_BYTES})
+
+
+@pytest.mark.parametrize("size", [1, 170, 5_000])
+def test_a_result_of_the_longest_characters_is_measured_at_their_length(size: int) -> None:
+    result = {"rows": [{"\N{GRINNING FACE}" * size: ["\N{GRINNING FACE}" * size]}]}
+    spare = MAX_RESULT_BYTES - utf8_length({**result, "x": ""}, "result")
+    check_result({**result, "x": "x" * spare})
+    with pytest.raises(ValidationError, match="result is"):
+        check_result({**result, "x": "x" * (spare + 1)})

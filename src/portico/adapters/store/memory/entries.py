@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from portico.adapters.job_slots import Slot
-from portico.adapters.job_store import job_from, key_of
+from portico.adapters.job_store import encoded_payload, job_from, key_of
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
 
@@ -21,7 +21,7 @@ class Entry:
         "partition_key", "place", "rank", "run_at", "seq", "slots", "token", "unique_key",
     )  # fmt: skip
 
-    def __init__(self, job: Job, seq: int, run_at: datetime) -> None:
+    def __init__(self, job: Job, seq: int, run_at: datetime, max_payload_bytes: int) -> None:
         self.seq = seq
         self.run_at = run_at
         self.idempotency_key = key_of(job, "idempotency_key")
@@ -37,7 +37,7 @@ class Entry:
         self.is_to_abort = False
         """Somebody asked for the end of its run."""
         self.lease_expires_at = run_at
-        self._payload = encode(job.payload, "payload")
+        self._payload = encoded_payload(job, max_payload_bytes)
         self._metadata = encode(job.metadata, "metadata")
         self._result: str | None = None
         self.job = job_from({**job.__dict__, "payload": {}, "metadata": {}, "result": None})

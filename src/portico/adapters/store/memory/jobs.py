@@ -69,7 +69,8 @@ class MemoryJobs(JobStore):
     async def insert(self, jobs: Sequence[Job]) -> list[Job]:
         now = self._clock.now()
         # all entries first: a job that is not JSON must not leave half of a batch behind
-        newcomers = [Entry(job, next(self._seq), job.scheduled_at or now) for job in jobs]
+        most = self._rules.max_payload_bytes
+        newcomers = [Entry(job, next(self._seq), job.scheduled_at or now, most) for job in jobs]
         stored = [self._insert(entry, now) for entry in newcomers]
         self._signals.ring(job.queue_name for job in stored if not job.is_duplicate)
         return stored

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from portico.adapters.job_store import key_of, with_fields
+from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, encoded_payload, key_of, with_fields
 from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.rows import stored_job, text
 from portico.exceptions import DatabaseError
@@ -44,7 +44,7 @@ class Newcomer:
 
     __slots__ = ("job", "values")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> None:
         self.job = job
         has_keys = bool(job.metadata)
         self.values = (
@@ -58,7 +58,7 @@ class Newcomer:
             job.created_by,
             _key(job, "unique_key") if has_keys else None,
             _key(job, "idempotency_key") if has_keys else None,
-            encode(job.payload, "payload"),
+            encoded_payload(job, max_payload_bytes),
             encode(job.metadata, "metadata") if has_keys else _NO_METADATA,
             _key(job, "partition_key") if has_keys else None,
         )

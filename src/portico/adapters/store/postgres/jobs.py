@@ -93,7 +93,7 @@ class PostgresJobs(JobStore):
 
         There they are part of what the caller commits or rolls back.
         """
-        newcomers = [Newcomer(job) for job in jobs]
+        newcomers = [Newcomer(job, self._rules.max_payload_bytes) for job in jobs]
         if connection is not None:
             transaction = await CallersTransaction.of(connection, self._store)
             stored = await insert(transaction, newcomers, self._admission_rules(commit_mode=None))

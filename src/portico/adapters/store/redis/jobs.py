@@ -88,7 +88,7 @@ class RedisJobs(JobStore):
     @override
     async def insert(self, jobs: Sequence[Job]) -> list[Job]:
         # all records first: a job that is not JSON must not leave half of a batch behind
-        records = [new_record(job) for job in jobs]
+        records = [new_record(job, self._rules.max_payload_bytes) for job in jobs]
         if len(records) == 1:
             answers = [await self._insertions.submit(records[0])]
         elif len(records) <= _AT_ONCE:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from portico.adapters.job_store import job_from, key_of
+from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, encoded_payload, job_from, key_of
 from portico.adapters.store.redis.wire import Argument
 from portico.adapters.stored_moments import microseconds, moment
 from portico.ports.job import Job, JobStatus
@@ -24,7 +24,7 @@ def moment_or_none(stored: int | bytes | None) -> datetime | None:
     return None if stored is None else moment(int(stored))
 
 
-def new_record(job: Job) -> tuple[Argument, ...]:
+def new_record(job: Job, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> tuple[Argument, ...]:
     """Return what ``job_insert`` takes of a job."""
     return (
         job.id.bytes,
@@ -32,7 +32,7 @@ def new_record(job: Job) -> tuple[Argument, ...]:
         job.job_type,
         # unsigned and the other way round: bytes in order are priorities in order
         (_HIGHEST_PRIORITY - job.priority).to_bytes(8),
-        _document(job),
+        _document(job, max_payload_bytes),
         job.max_retries,
         "" if job.scheduled_at is None else microseconds(job.scheduled_at),
         key_of(job, "idempotency_key") or "",
@@ -75,9 +75,9 @@ def status_from(stored: bytes) -> JobStatus:
     return _STATUSES[stored]
 
 
-def _document(job: Job) -> str:
+def _document(job: Job, max_payload_bytes: int) -> str:
     created_at = "null" if job.created_at is None else microseconds(job.created_at)
     created_by = "null" if job.created_by is None else f'"{job.created_by.hex}"'
     metadata = encode(job.metadata, "metadata") if job.metadata else "{}"
-    payload = encode(job.payload, "payload")
+    payload = encoded_payload(job, max_payload_bytes)
     return f"[{job.priority},{job.max_retries},{created_at},{created_by},{payload},{metadata}]"

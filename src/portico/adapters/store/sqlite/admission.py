@@ -36,9 +36,9 @@ class _Deleted:
 _Holder = UUID | _Deleted
 
 
-def newcomer(job: Job, now: int) -> Newcomer:
+def newcomer(job: Job, now: int, max_payload_bytes: int) -> Newcomer:
     """Prepare a job for `insert`, so that what is not JSON is refused before the transaction."""
-    return Newcomer(job, new_row(job, now), _name(job, "idempotency_key"), _name(job, "unique_key"))
+    return Newcomer(job, new_row(job, now, max_payload_bytes), _name(job, "idempotency_key"), _name(job, "unique_key"))
 
 
 def insert(connection: sqlite3.Connection, newcomers: Sequence[Newcomer], now: int, held_for: int) -> list[Job | None]:

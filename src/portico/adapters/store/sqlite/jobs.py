@@ -79,7 +79,7 @@ class SqliteJobs(JobStore):
     @override
     async def insert(self, jobs: Sequence[Job]) -> list[Job]:
         now = self._now()
-        newcomers = [admission.newcomer(job, now) for job in jobs]
+        newcomers = [admission.newcomer(job, now, self._rules.max_payload_bytes) for job in jobs]
         duplicates = await self._finish(self._store.submit_item(self._insert, newcomers, rows=len(jobs)))
         answers = zip(jobs, duplicates, strict=True)
         stored = [duplicate or job_from(job.__dict__) for job, duplicate in answers]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from portico.adapters.job_store import job_from, key_of
+from portico.adapters.job_store import encoded_payload, job_from, key_of
 from portico.adapters.stored_moments import microseconds, moment
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
@@ -50,7 +50,7 @@ def job_from_row(row: Row) -> Job:
     )
 
 
-def new_row(job: Job, now: int) -> Row:
+def new_row(job: Job, now: int, max_payload_bytes: int) -> Row:
     """Return the values of ``job_insert``, for a job whose partition takes no turns."""
     run_at = now if job.scheduled_at is None else microseconds(job.scheduled_at)
     return (
@@ -66,7 +66,7 @@ def new_row(job: Job, now: int) -> Row:
         _stored(job.created_at),
         None if job.created_by is None else job.created_by.bytes,
         key_of(job, "unique_key"),
-        encode(job.payload, "payload"),
+        encoded_payload(job, max_payload_bytes),
         encode(job.metadata, "metadata") if job.metadata else "{}",
         key_of(job, "partition_key"),
         0,
