@@ -22,7 +22,7 @@ class TestPostgresQueueThroughPgBouncer(JobQueueContract):
     @override
     def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:
         # a lease that ended while others still claim would let more of them run
-        return DatabaseJobQueueAdapter(self.url, schema=self.schema, lease_seconds=1, limits=limits)
+        return DatabaseJobQueueAdapter(self.url, schema=self.schema, lease_seconds=3, limits=limits)
 
     @override
     def make_second_queue(self) -> DatabaseJobQueueAdapter:

@@ -51,7 +51,7 @@ class TestPostgresQueueOnTheServersClock(JobQueueContract):
     def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:
         # a lease that ended while others still claim would let more of them run
         return DatabaseJobQueueAdapter(
-            self.url, schema=self.schema, lease_seconds=1, durability="process", pool_size=2, limits=limits
+            self.url, schema=self.schema, lease_seconds=3, durability="process", pool_size=2, limits=limits
         )
 
     @override

@@ -45,7 +45,7 @@ class TestRedisQueueOnTheServersClock(JobQueueContract):
 
     @override
     def make_limited_queue(self, limits: Sequence[JobLimit]) -> RedisJobQueueAdapter:
-        return RedisJobQueueAdapter(self.url, prefix=self.prefix, lease_seconds=0.2, limits=limits)
+        return RedisJobQueueAdapter(self.url, prefix=self.prefix, lease_seconds=3, limits=limits)
 
     @override
     def make_second_queue(self) -> RedisJobQueueAdapter:

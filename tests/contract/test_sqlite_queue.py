@@ -50,4 +50,4 @@ class TestSqliteQueueOnTheSystemClock(JobQueueContract):
 
     @override
     def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:
-        return DatabaseJobQueueAdapter(self.url, lease_seconds=0.2, durability="power", limits=limits)
+        return DatabaseJobQueueAdapter(self.url, lease_seconds=3, durability="power", limits=limits)
