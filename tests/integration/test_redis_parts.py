@@ -146,3 +146,17 @@ async def test_a_job_is_claimed_soon_after_it_is_due(redis_url: str, redis_prefi
     assert timedelta(seconds=0.3) <= datetime.now(UTC) - now < timedelta(seconds=0.6)
     await queue.close()
     await other.close()
+
+
+async def test_a_key_whose_job_was_deleted_before_schema_2_answers_with_id_and_status(
+    redis_url: str, redis_prefix: str
+) -> None:
+    queue = RedisJobQueueAdapter(redis_url, prefix=redis_prefix)
+    first = await queue.enqueue(job(metadata={"idempotency_key": "k"}))
+    assert await queue.delete_job(first.id)
+    left = "redis.call('HSET', KEYS[1], 'k', cmsgpack.pack({ARGV[1], 'failed', 2^52}))"
+    async with Redis.from_url(redis_url) as server:
+        await server.eval(left, 1, f"{{{redis_prefix}}}:keys:default", first.id.bytes)
+    again = await queue.enqueue(job(metadata={"idempotency_key": "k"}))
+    assert (again.id, again.status, again.is_duplicate) == (first.id, JobStatus.FAILED, True)
+    await queue.close()

@@ -26,7 +26,7 @@ from portico.adapters.ready_signals import ReadySignals
 from portico.adapters.store.redis.batches import RedisBatches
 from portico.adapters.store.redis.bell import Bell
 from portico.adapters.store.redis.claims import RedisClaims
-from portico.adapters.store.redis.records import job_from_record, new_record, status_from
+from portico.adapters.store.redis.records import job_from_record, new_record, status_from, without_payload
 from portico.adapters.store.redis.single_calls import SingleCalls
 from portico.adapters.store.redis.store import RedisStore
 from portico.adapters.store.redis.wire import Argument
@@ -188,7 +188,11 @@ class RedisJobs(JobStore):
 
     @override
     async def delete(self, job_id: UUID) -> bool:
-        return bool(await self._store.run("job_delete", job_id.bytes, self._held_for))
+        record = await self._store.run("job_get", job_id.bytes, is_repeatable=True)
+        if record is None:
+            return False
+        kept = without_payload(record[0])
+        return bool(await self._store.run("job_delete", job_id.bytes, self._held_for, kept))
 
     @override
     async def list_jobs(self, which: JobFilter) -> list[Job]:
@@ -275,10 +279,10 @@ def _stored(job: Job, answer: Any) -> Job:
         return job_from(job.__dict__)
     is_duplicate, job_id, *stored = answer
     if len(stored) == 1:
-        # only the key is left of the first job
+        # deleted before schema 2: only the key is left of the first job
         status = status_from(stored[0])
         return with_fields(job, id=UUID(bytes=job_id), status=status, is_duplicate=True)
-    return job_from_record(job_id, *stored, is_duplicate=bool(is_duplicate))
+    return job_from_record(job_id, *stored, is_duplicate=bool(is_duplicate), payload_if_gone=job.payload)
 
 
 def _token(holding: Holding) -> Argument:

@@ -41,8 +41,15 @@ def new_record(job: Job, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> 
     )
 
 
-def job_from_record(job_id: bytes, document: bytes, state: Sequence[Any], *, is_duplicate: bool = False) -> Job:
-    """Build a job from what is stored of it."""
+def job_from_record(
+    job_id: bytes,
+    document: bytes,
+    state: Sequence[Any],
+    *,
+    is_duplicate: bool = False,
+    payload_if_gone: dict[str, Any] | None = None,
+) -> Job:
+    """Build a job from what is stored of it; of one that was deleted the payload is not."""
     priority, max_retries, created_at, created_by, payload, metadata = decode(document.decode())
     error, result = state[_ERROR], state[_RESULT]
     return job_from(
@@ -50,7 +57,7 @@ def job_from_record(job_id: bytes, document: bytes, state: Sequence[Any], *, is_
             "id": UUID(bytes=job_id),
             "queue_name": state[_QUEUE].decode(),
             "job_type": state[_TYPE].decode(),
-            "payload": payload,
+            "payload": payload_if_gone if payload is None else payload,
             "priority": priority,
             "max_retries": max_retries,
             "retry_count": state[_RETRIES],
@@ -68,6 +75,12 @@ def job_from_record(job_id: bytes, document: bytes, state: Sequence[Any], *, is_
             "crash_count": state[_CRASHES],
         }
     )
+
+
+def without_payload(document: bytes) -> str:
+    """Return what is kept of a document whose job was deleted on purpose."""
+    priority, max_retries, created_at, created_by, _, metadata = decode(document.decode())
+    return encode([priority, max_retries, created_at, created_by, None, metadata], "document")
 
 
 def status_from(stored: bytes) -> JobStatus:

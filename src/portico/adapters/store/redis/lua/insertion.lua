@@ -17,7 +17,9 @@ end
 local function answer_of(holder, id)
   if #holder ~= 16 then
     local forgotten = cmsgpack.unpack(holder)
-    return {1, forgotten[1], forgotten[2]}
+    -- in schema 1 nothing else was kept of it
+    if not forgotten[5] then return {1, forgotten[1], forgotten[2]} end
+    return {1, forgotten[1], forgotten[4], forgotten[5]}
   end
   local own = repeated and holder == id
   return {own and 0 or 1, holder, call('HGET', JOBS, holder), load_state(holder)}

@@ -92,7 +92,8 @@ local function expire(queue, max_crashes, message)
   return #places
 end
 
-local function delete(id, state, held_for)
+-- deletes a job; while its idempotency key is held, `document` and its state are kept beside it
+local function delete(id, state, held_for, document)
   local queue, status, name = state[QUEUE], state[STATUS], state[IDEMPOTENCY_KEY]
   if ENDED[status] then
     remove(key(status, queue), id)
@@ -105,8 +106,9 @@ local function delete(id, state, held_for)
   free_unique(id, state)
   if name and call('HGET', key('keys', queue), name) == id then
     local expires_at = (state[COMPLETED_AT] or state[FAILED_AT] or now) + held_for
-    local left = {id, ENDED[status] and status or 'failed', expires_at}
-    call('HSET', key('keys', queue), name, cmsgpack.pack(left))
+    state[STATUS] = ENDED[status] and status or 'failed'
+    local left = {id, state[STATUS], expires_at, document or call('HGET', JOBS, id), state}
+    gather(additions, 'HSET', key('keys', queue), name, cmsgpack.pack(left))
     add(key('forgotten', queue), expires_at, name)
   end
 end
