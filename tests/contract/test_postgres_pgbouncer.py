@@ -17,7 +17,7 @@ class TestPostgresQueueThroughPgBouncer(JobQueueContract):
 
     @override
     def make_queue(self) -> DatabaseJobQueueAdapter:
-        return DatabaseJobQueueAdapter(self.url, schema=self.schema, lease_seconds=0.2)
+        return DatabaseJobQueueAdapter(self.url, schema=self.schema, lease_seconds=0.6)
 
     @override
     def make_limited_queue(self, limits: Sequence[JobLimit]) -> DatabaseJobQueueAdapter:

@@ -44,7 +44,7 @@ class TestPostgresQueueOnTheServersClock(JobQueueContract):
     @override
     def make_queue(self) -> DatabaseJobQueueAdapter:
         return DatabaseJobQueueAdapter(
-            self.url, schema=self.schema, lease_seconds=0.2, durability="process", pool_size=2
+            self.url, schema=self.schema, lease_seconds=0.6, durability="process", pool_size=2
         )
 
     @override

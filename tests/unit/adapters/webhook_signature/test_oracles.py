@@ -9,10 +9,10 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from enum import Enum
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import standardwebhooks
@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 from twilio.request_validator import RequestValidator
+from typing_extensions import override
 
 from portico.adapters.webhook_signature.scheme import SignatureScheme
 from portico.adapters.webhook_signature.schemes import SCHEMES
@@ -159,9 +160,7 @@ def _verdict(verify: Callable[[], object]) -> Verdict:
         return Verdict.FAILS
 
 
-# these libraries look at the machine's clock
-NOW_THERE = datetime.now(UTC)
-TIME = int(NOW_THERE.timestamp())
+TIME = int(NOW.timestamp())
 BODY = b'{"type": "a"}'
 
 
@@ -174,7 +173,7 @@ def _standard_headers(*, body: bytes = BODY, message_id: str = "msg_1", time: in
 
 RIGHT = _standard_headers()["webhook-signature"]
 STANDARD = SCHEMES["standard_webhooks"]
-ASYMMETRIC = sign("standard_webhooks", PRIVATE_KEY, BODY, NOW_THERE)
+ASYMMETRIC = sign("standard_webhooks", PRIVATE_KEY, BODY, NOW)
 
 
 def _standard(
@@ -191,7 +190,7 @@ def _standard(
         return standardwebhooks.Webhook(secrets[0]).verify(body, dict(headers))
 
     def ours() -> bool:
-        return _scheme_believes(scheme, secrets, body, headers, NOW_THERE)
+        return _scheme_believes(scheme, secrets, body, headers, NOW)
 
     return Difference(f"standardwebhooks: {about}", theirs, their_verdict, ours, is_believed_here)
 
@@ -205,7 +204,7 @@ def _stripe(about: str, header: str) -> Difference:
         f"stripe: {about}",
         lambda: stripe.WebhookSignature.verify_header("{}", header, SECRET, tolerance=300),
         Verdict.BELIEVES,
-        lambda: _believes("stripe", SECRET, b"{}", {"stripe-signature": header}, now=NOW_THERE),
+        lambda: _believes("stripe", SECRET, b"{}", {"stripe-signature": header}),
     )
 
 
@@ -217,12 +216,27 @@ def _slack(about: str, timestamp: str, signature: str) -> Difference:
     headers = {"x-slack-request-timestamp": timestamp, "x-slack-signature": signature}
     return Difference(
         f"slack_sdk: {about}",
-        lambda: SignatureVerifier(SECRET).is_valid("{}", timestamp, signature),
+        lambda: SLACK.is_valid("{}", timestamp, signature),
         Verdict.FAILS,
-        lambda: _believes("slack", SECRET, b"{}", headers, now=NOW_THERE),
+        lambda: _believes("slack", SECRET, b"{}", headers),
     )
 
 
+class _StoppedDatetime(datetime):
+    @classmethod
+    @override
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls.fromtimestamp(NOW.timestamp(), tz)
+
+
+@pytest.fixture
+def _stopped_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the libraries at the moment of the table, however long the tests before took."""
+    monkeypatch.setattr("standardwebhooks.webhooks.datetime", _StoppedDatetime)
+    monkeypatch.setattr("stripe._webhook.time", SimpleNamespace(time=NOW.timestamp))
+
+
+SLACK = SignatureVerifier(SECRET, clock=SimpleNamespace(now=NOW.timestamp))  # type: ignore[arg-type] # - has all
 UNDERSCORED = f"{TIME // 1000}_{TIME % 1000:03}"
 JSON_WITHOUT_HASH = {"x-twilio-signature": "eHg=", "content-type": "application/json"}
 DIFFERENCES = [
@@ -283,6 +297,7 @@ DIFFERENCES = [
 
 
 @pytest.mark.webhook_case(98)
+@pytest.mark.usefixtures("_stopped_clocks")
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.about)
 def test_the_libraries_differ_only_in_what_is_known(difference: Difference) -> None:
     assert _verdict(difference.theirs) is difference.their_verdict
