@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
@@ -148,8 +148,12 @@ class BaseTrigger(Service, JobTrigger):
 
         `facts` stand in the line of the log, too.
         """
-        with self._creating():
+        self._last_event_at = self._clock.now()
+        try:
             job = await self.job_creator.create_job(**request.as_keywords())
+        except Exception as error:
+            self._count_failed_creation(error)
+            raise
         self._count(job, facts=[facts])
         return job
 
@@ -159,23 +163,22 @@ class BaseTrigger(Service, JobTrigger):
         """Create several jobs, in one call where the creator can; `facts` are those of each line of the log."""
         if len(requests) < 2 or not isinstance(self.job_creator, BatchJobCreator):  # noqa: PLR2004 - two make a batch
             return [await self._submit(request, **more) for request, more in zip(requests, facts, strict=False)]
-        with self._creating():
+        self._last_event_at = self._clock.now()
+        try:
             jobs = await self.job_creator.create_jobs(requests)
+        except Exception as error:
+            self._count_failed_creation(error)
+            raise
         self._count(*jobs, facts=facts)
         return jobs
 
-    @contextmanager
-    def _creating(self) -> Iterator[None]:
-        self._last_event_at = self._clock.now()
-        try:
-            yield
-        except ValidationError:
-            raise
-        except Exception as error:
-            self._count_failed(error)
-            # on the error itself: built-in ones take no weak references, and holding them would hold their frames
-            setattr(error, _COUNTED, getattr(error, _COUNTED, 0) + 1)
-            raise
+    def _count_failed_creation(self, error: Exception) -> None:
+        """Count what the creator raised, unless it is the input's fault."""
+        if isinstance(error, ValidationError):
+            return
+        self._count_failed(error)
+        # on the error itself: built-in ones take no weak references, and holding them would hold their frames
+        setattr(error, _COUNTED, getattr(error, _COUNTED, 0) + 1)
 
     def _key(self, job_type: str, identity: str) -> str:
         """Return the idempotency key of the event that `identity` names at its source."""
@@ -186,8 +189,8 @@ class BaseTrigger(Service, JobTrigger):
 
     def _count(self, *jobs: Job, facts: Iterable[Mapping[str, object]] = _NO_FACTS) -> None:
         outcomes = [outcome_of(job) for job in jobs]
-        for outcome in (EventOutcome.ACCEPTED, EventOutcome.DUPLICATE):
-            self._counts[outcome] += outcomes.count(outcome)
+        for outcome in outcomes:
+            self._counts[outcome] += 1
         if EventOutcome.ACCEPTED in outcomes:
             self._last_job_created = self._clock.now()
         self._recovered()

@@ -1,6 +1,7 @@
 """From what is asked for to the job that is stored."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from portico.exceptions import ValidationError
@@ -55,17 +56,24 @@ def _check(request: JobRequest) -> None:
     _require_name("queue_name", request.queue_name)
     _require_integer("priority", request.priority, minimum=-_MAX_INTEGER)
     require_json_object(request.payload, "payload")
-    require_json_object(request.metadata, "metadata")
-    for key in _TEXTS:
-        if key in request.metadata:
-            _require_text(f"metadata.{key}", request.metadata[key])
+    if request.metadata != {}:
+        _check_metadata(request.metadata)
     if request.max_retries is not None:
         _require_integer("max_retries", request.max_retries, minimum=0)
     _require_type("scheduled_at", request.scheduled_at, datetime)
     _require_type("created_by", request.created_by, UUID)
 
 
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    require_json_object(metadata, "metadata")
+    for key in _TEXTS:
+        if key in metadata:
+            _require_text(f"metadata.{key}", metadata[key])
+
+
 def _require_name(member: str, value: object) -> None:
+    if isinstance(value, str) and value.isascii() and 0 < len(value) <= _MAX_NAME_LENGTH:
+        return
     _require_text(member, value)
     require_json(value, member)
     if len(str(value)) > _MAX_NAME_LENGTH:

@@ -63,7 +63,8 @@ class JobService(BatchJobCreator):
         connection = kwargs.pop("connection", None)
         # JobRequest refuses an unknown keyword with a TypeError
         request = JobRequest(job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs)
-        job = await self._enqueue(self._build(request), connection)
+        built = self._build(request)
+        job = await (self._queue.enqueue(built) if connection is None else self._enqueue_in(connection, built))
         await self._tell([job])
         return job
 
@@ -151,12 +152,10 @@ class JobService(BatchJobCreator):
         """Let a FAILED or DEAD_LETTER job run again, with its counts at 0; False when it is neither."""
         return await self._queue.retry_job(job_id)
 
-    async def _enqueue(self, job: Job, connection: object | None) -> Job:
+    async def _enqueue_in(self, connection: object, job: Job) -> Job:
         queue = self._queue
-        if connection is None:
-            return await queue.enqueue(job)
         if not joins_transactions(queue):
-            adapter, capability = type(self._queue).__name__, QueueCapability.TRANSACTIONS
+            adapter, capability = type(queue).__name__, QueueCapability.TRANSACTIONS
             raise UnsupportedError(
                 f"{adapter} does not support '{capability}': create the job without connection=",
                 details={"adapter": adapter, "capability": str(capability)},

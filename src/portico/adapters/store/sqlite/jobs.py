@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from typing_extensions import override
@@ -20,7 +20,6 @@ from portico.adapters.job_store import (
     JobStore,
     KeepingRules,
     Rejection,
-    job_from,
 )
 from portico.adapters.ready_signals import ReadySignals
 from portico.adapters.store.sqlite import admission, job_operations, pruning
@@ -33,6 +32,7 @@ from portico.adapters.store.sqlite.rows import TOKEN, job_from_row
 from portico.adapters.store.sqlite.statements import statement
 from portico.adapters.store.sqlite.store import SqliteStore
 from portico.adapters.stored_moments import microseconds, moment
+from portico.exceptions import DatabaseError
 from portico.ports import job_lifecycle
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
@@ -81,9 +81,8 @@ class SqliteJobs(JobStore):
         now = self._now()
         newcomers = [admission.newcomer(job, now, self._rules.max_payload_bytes) for job in jobs]
         duplicates = await self._finish(self._store.submit_item(self._insert, newcomers, rows=len(jobs)))
-        answers = zip(jobs, duplicates, strict=True)
-        stored = [duplicate or job_from(job.__dict__) for job, duplicate in answers]
-        self._announce(job.queue_name for job in stored if not job.is_duplicate)
+        stored = [duplicate or job for job, duplicate in zip(jobs, duplicates, strict=True)]
+        self._announce({job.queue_name for job in stored if not job.is_duplicate})
         return stored
 
     @override
@@ -263,14 +262,15 @@ class SqliteJobs(JobStore):
 
     async def _finish(self, writing: asyncio.Future[Result]) -> Result:
         try:
-            return await asyncio.shield(writing)
+            return await writing
         except asyncio.CancelledError:
-            # it happens all the same, and whoever waits has to know
-            writing.add_done_callback(self._ring_for_unknown)
+            # it happens all the same, and whoever waits has to know: the next write comes after it
+            with suppress(DatabaseError):
+                self._store.submit(_nothing).add_done_callback(self._ring_for_unknown)
             raise
 
-    def _ring_for_unknown(self, writing: asyncio.Future[Any]) -> None:
-        if not writing.cancelled() and writing.exception() is None:
+    def _ring_for_unknown(self, after: asyncio.Future[None]) -> None:
+        if not after.cancelled() and after.exception() is None:
             self._announce_unknown()
 
     def _announce(self, queue_names: Iterable[str]) -> None:
@@ -289,6 +289,10 @@ class SqliteJobs(JobStore):
 
     def _lease_end(self) -> int:
         return microseconds(self._clock.now() + timedelta(seconds=self._rules.lease_seconds))
+
+
+def _nothing(_connection: sqlite3.Connection) -> None:
+    pass
 
 
 def _result_text(completion: Completion) -> str | None:
