@@ -1,6 +1,5 @@
 """The shape of a trigger that is called: the caller waits, and is told what became of its event."""
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -11,6 +10,7 @@ from typing_extensions import override
 from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job
 from portico.ports.job_creator import JobRequest
+from portico.runtime.deadlines import Deadlines
 from portico.runtime.event_log import EventLog
 from portico.runtime.events import Event
 from portico.runtime.intake.steps import IntakeStep, take_in
@@ -26,7 +26,8 @@ class ReceivingTrigger(BaseTrigger):
     A refusal is an answer: the caller still has its event, so the inbox keeps the reason and not the body.
     """
 
-    _calls: set[asyncio.Timeout]
+    _deadlines: dict[float, Deadlines]
+    """By the seconds that a call may take."""
     _log: EventLog | None = None
     """Open while the trigger runs."""
 
@@ -38,13 +39,13 @@ class ReceivingTrigger(BaseTrigger):
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
-        self._calls = set()
+        self._deadlines = {}
         self._log = EventLog(self.inbox, trigger=self._name)
         stack.push_async_callback(self._close_log)
         self._supervise(stack, "event_log", self._log.run)
         stack.push_async_callback(self._cut_off_calls)
 
-    async def _call(self, endpoint: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
+    async def _call(self, endpoint: Callable[[], Awaitable[T]], timeout_seconds: float) -> T:
         """Answer one call; `stop` waits for it up to the grace, then cuts it off.
 
         Raises:
@@ -52,18 +53,20 @@ class ReceivingTrigger(BaseTrigger):
             TimeoutError: it took too long; the same holds.
 
         """
-        call = asyncio.timeout(timeout_seconds)
         with self._work():
+            deadline = self._deadlines_of(timeout_seconds).begin()
             try:
-                async with call:
-                    self._calls.add(call)
+                with deadline:
                     return await endpoint()
             except TimeoutError:
-                if call.expired() and not self._accepts_work:
+                if deadline.is_over and not self._accepts_work:
                     raise StoppingError(f"'{self._name}' stopped during a call") from None
                 raise
-            finally:
-                self._calls.discard(call)
+
+    def _deadlines_of(self, seconds: float) -> Deadlines:
+        if seconds not in self._deadlines:
+            self._deadlines[seconds] = Deadlines(seconds)
+        return self._deadlines[seconds]
 
     async def _take_in(self, request: JobRequest) -> JobRequest:
         self._last_event_at = self._clock.now()
@@ -106,8 +109,6 @@ class ReceivingTrigger(BaseTrigger):
         self._log = None
 
     async def _cut_off_calls(self) -> None:
-        if not self._calls:
-            return
-        for call in self._calls:
-            call.reschedule(asyncio.get_running_loop().time())
+        for deadlines in self._deadlines.values():
+            deadlines.cut_off_all()
         await self._drain()

@@ -1,6 +1,5 @@
 """The bytes of a request, not too many and not too slowly."""
 
-import asyncio
 from collections.abc import Collection
 
 from fastapi import Request
@@ -9,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from portico.adapters.http.compression import require_accepted, too_large
 from portico.adapters.http.head import Head
 from portico.adapters.http.problems import Refusal
+from portico.runtime.deadlines import Deadlines
 
 _MAX_LENGTH_DIGITS = 18
 # the rest of the body is on its way and nobody will read it
@@ -16,19 +16,19 @@ _CLOSE = {"Connection": "close"}
 
 
 async def read_body(
-    request: Request, head: Head, *, max_bytes: int, timeout_seconds: float, encodings: Collection[str] = ()
+    request: Request, head: Head, *, max_bytes: int, deadlines: Deadlines, encodings: Collection[str] = ()
 ) -> bytes:
     """Return the body as it was sent.
 
     Raises:
         Refusal: 413 for more than `max_bytes` (unread where Content-Length says so), 415 for one that is compressed in
-            another way than one of `encodings`, 408 after `timeout_seconds`, 400 where the caller went away.
+            another way than one of `encodings`, 408 when it is past its deadline, 400 where the caller went away.
 
     """
     require_accepted(head.only(b"content-encoding"), encodings)
     _refuse_announced_excess(head.get(b"content-length"), max_bytes)
     try:
-        async with asyncio.timeout(timeout_seconds):
+        with deadlines.begin():
             body = await _read(request, max_bytes)
     except TimeoutError:
         raise Refusal(408, "Request body took too long", code="body_timeout", headers=_CLOSE) from None

@@ -25,6 +25,7 @@ from portico.exceptions import ConflictError, ResourceNotFoundError, ValidationE
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventOutcome, InboxEvent
 from portico.ports.job import Job
+from portico.runtime.deadlines import Deadlines
 from portico.runtime.service import StoppingError
 from portico.runtime.trigger import BaseTrigger
 from portico.utils.logging import get_logger
@@ -70,6 +71,7 @@ class OperatorRoutes:
         self._deliveries = deliveries
         self._replay = replay
         self._readiness = Readiness(trigger, clock)
+        self._deadlines = Deadlines(config.body_timeout_seconds)
 
     def add_to(self, router: APIRouter) -> None:
         """Add those that are configured."""
@@ -127,7 +129,7 @@ class OperatorRoutes:
                 request,
                 head,
                 max_bytes=self._config.max_body_bytes,
-                timeout_seconds=self._config.body_timeout_seconds,
+                deadlines=self._deadlines,
             )
             await authenticate(auth, request, self._clock.now())
             return await respond(request)

@@ -16,6 +16,7 @@ from portico.adapters.http.problems import Refusal
 from portico.adapters.http.redaction import kept_headers
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.ports.clock import Clock
+from portico.runtime.deadlines import Deadlines
 
 
 class JobRequestReader:
@@ -25,6 +26,7 @@ class JobRequestReader:
         self._config = config
         self._clock = clock
         self._gate = gate
+        self._deadlines = Deadlines(config.body_timeout_seconds)
 
     async def read(self, request: Request, call: Call) -> WebhookJobRequest:
         """Return what the caller asks for, and write on `call` what is learnt on the way, cheap questions first.
@@ -41,7 +43,7 @@ class JobRequestReader:
             request,
             head,
             max_bytes=config.max_body_bytes,
-            timeout_seconds=config.body_timeout_seconds,
+            deadlines=self._deadlines,
             encodings=config.accept_content_encodings,
         )
         if config.auth is not None:

@@ -19,6 +19,7 @@ from portico.adapters.http.sources.source_config import JobMapping, WebhookSourc
 from portico.adapters.webhook_signature.scheme import Key
 from portico.adapters.webhook_signature.signed_request import HeaderFields, SignedRequest
 from portico.exceptions import ValidationError
+from portico.runtime.deadlines import Deadlines
 
 _VERIFIED_ON_THE_LOOP_BYTES = 262_144
 
@@ -55,7 +56,7 @@ class SourceReader:
         self.source = source
         self._provider = source.described_provider
         self._max_body_bytes = source.max_body_bytes or self._provider.max_body_bytes or max_body_bytes
-        self._body_timeout_seconds = body_timeout_seconds
+        self._deadlines = Deadlines(body_timeout_seconds)
         self._encodings = encodings
 
     @property
@@ -74,7 +75,7 @@ class SourceReader:
             request,
             head,
             max_bytes=self._max_body_bytes,
-            timeout_seconds=self._body_timeout_seconds,
+            deadlines=self._deadlines,
             encodings=self._encodings,
         )
 
