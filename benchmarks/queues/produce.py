@@ -19,7 +19,8 @@ ONE_BY_ONE_SECONDS = 2.0
 LATE_SECONDS = 5.0
 WARM_UP_JOBS = 10
 _LONGEST_PAUSE_SECONDS = 0.02
-_LOOK_SECONDS = 0.0002
+# the shortest that uvloop sleeps: less would spin, beside the worker that is to be idle
+_LOOK_SECONDS = 0.001
 _PORTION = 20_000
 
 
