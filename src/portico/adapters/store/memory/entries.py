@@ -38,7 +38,7 @@ class Entry:
         """Somebody asked for the end of its run."""
         self.lease_expires_at = run_at
         self._payload = encoded_payload(job, max_payload_bytes)
-        self._metadata = encode(job.metadata, "metadata")
+        self._metadata = encode(job.metadata, "metadata") if job.metadata else "{}"
         self._result: str | None = None
         self.job = job_from({**job.__dict__, "payload": {}, "metadata": {}, "result": None})
 

@@ -71,7 +71,7 @@ class MemoryJobs(JobStore):
         # all entries first: a job that is not JSON must not leave half of a batch behind
         most = self._rules.max_payload_bytes
         newcomers = [Entry(job, next(self._seq), job.scheduled_at or now, most) for job in jobs]
-        stored = [self._insert(entry, now) for entry in newcomers]
+        stored = [self._insert(entry, now) or job for entry, job in zip(newcomers, jobs, strict=True)]
         self._signals.ring(job.queue_name for job in stored if not job.is_duplicate)
         return stored
 
@@ -226,7 +226,8 @@ class MemoryJobs(JobStore):
     async def wait(self, queue_names: Sequence[str], timeout: float) -> None:
         await self._signals.wait(queue_names, timeout)
 
-    def _insert(self, newcomer: Entry, now: datetime) -> Job:
+    def _insert(self, newcomer: Entry, now: datetime) -> Job | None:
+        """Store the job, or return the one that it is a duplicate of."""
         same_id = self._entries.get(newcomer.job.id)
         if same_id is not None:
             return same_id.view(is_duplicate=True)
@@ -237,7 +238,7 @@ class MemoryJobs(JobStore):
         self._keys.hold(newcomer)
         self._turns_of(newcomer.job).join(newcomer)
         self._line(newcomer.job.queue_name).add(newcomer, now)
-        return newcomer.view()
+        return None
 
     def _runnable(self, queue_name: str, wanted: int, now: datetime) -> Iterator[Entry]:
         line = self._line(queue_name)
