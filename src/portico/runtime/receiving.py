@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TypeVar
 
 from typing_extensions import override
@@ -91,9 +92,17 @@ class ReceivingTrigger(BaseTrigger):
     async def _record_quietly(
         self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
     ) -> None:
-        entry = self._entry(event, outcome, reason=reason, body=event.body, jobs=jobs)
+        entry = partial(
+            self._entry,
+            event,
+            outcome,
+            self._clock.now(),
+            reason=reason,
+            body=event.body,
+            job_ids=[job.id for job in jobs],
+        )
         if self._log is None:
-            await self._keep_quietly(entry)
+            await self._keep_quietly(entry())
             return
         self._log.add(entry)
         if outcome is EventOutcome.REJECTED:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
 from typing import Any, ClassVar
+from uuid import UUID
 
 from typing_extensions import override
 
@@ -229,10 +230,11 @@ class BaseTrigger(Service, JobTrigger):
             self._state = TriggerState.RUNNING
 
     async def _dismiss(self, event: Event, outcome: EventOutcome, reason: str) -> Dismissed:
-        self._last_event_at = self._clock.now()
+        self._last_event_at = now = self._clock.now()
         if outcome is EventOutcome.REJECTED:
             # before the source is acknowledged: a rejected event is nowhere else
-            await self.inbox.record(self._entry(event, outcome, reason=reason, body=event.body))
+            entry = self._entry(event, outcome, now, reason=reason, body=event.body)
+            await self.inbox.record(entry)
             logger.warning("event_rejected", trigger=self._name, source_id=event.source_id, reason=reason)
         else:
             await self._record_quietly(event, outcome, reason=reason)
@@ -242,7 +244,8 @@ class BaseTrigger(Service, JobTrigger):
     async def _record_quietly(
         self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
     ) -> None:
-        await self._keep_quietly(self._entry(event, outcome, reason=reason, jobs=jobs))
+        job_ids = [job.id for job in jobs]
+        await self._keep_quietly(self._entry(event, outcome, self._clock.now(), reason=reason, job_ids=job_ids))
 
     async def _keep_quietly(self, entry: InboxEvent) -> None:
         try:
@@ -255,19 +258,20 @@ class BaseTrigger(Service, JobTrigger):
         self,
         event: Event,
         outcome: EventOutcome,
+        received_at: datetime,
         *,
         reason: str | None = None,
         body: bytes | None = None,
-        jobs: Sequence[Job] = (),
+        job_ids: Sequence[UUID] = (),
     ) -> InboxEvent:
         return InboxEvent(
             id=event_id(),
             trigger=self._name,
-            received_at=self._clock.now(),
+            received_at=received_at,
             outcome=outcome,
             reason=reason,
             source_id=event.source_id,
-            job_ids=tuple(job.id for job in jobs),
+            job_ids=tuple(job_ids),
             headers=event.headers,
             body=body,
         )

@@ -99,10 +99,15 @@ def _row(event: InboxEvent) -> Row:
         event.outcome.value,
         storable(event.reason),
         storable(event.source_id),
-        encode([str(job_id) for job_id in event.job_ids], "job_ids"),
+        _ids_text(event.job_ids),
         encode(dict(event.headers), "headers"),
         event.body,
     )
+
+
+def _ids_text(job_ids: Sequence[UUID]) -> str:
+    quoted = ",".join([f'"{job_id}"' for job_id in job_ids])
+    return f"[{quoted}]"
 
 
 def _event(row: Row) -> InboxEvent:
