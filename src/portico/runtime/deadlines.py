@@ -7,10 +7,10 @@ from types import TracebackType
 class Deadline:
     """Does what `asyncio.timeout` does, once; leaving it raises `TimeoutError` when it was cut off."""
 
-    __slots__ = ("_cancelling", "_deadlines", "_task", "ends_at", "is_over")
+    __slots__ = ("_cancelling", "_task", "_under_way", "ends_at", "is_over")
 
-    def __init__(self, deadlines: "Deadlines", ends_at: float) -> None:
-        self._deadlines = deadlines
+    def __init__(self, under_way: dict["Deadline", None], ends_at: float) -> None:
+        self._under_way = under_way
         self.ends_at = ends_at
         self.is_over = False
 
@@ -19,12 +19,12 @@ class Deadline:
         assert task is not None, "a deadline is a task's"  # noqa: S101 - a mistake in this package
         self._task = task
         self._cancelling = task.cancelling()
-        self._deadlines.add(self)
+        self._under_way[self] = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        self._deadlines.discard(self)
+        del self._under_way[self]
         if not self.is_over:
             return
         # somebody else may have cancelled the task, too: that goes on
@@ -56,35 +56,23 @@ class Deadlines:
     def begin(self) -> Deadline:
         """Return a deadline that is to be entered at once."""
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            # the loop that had the timer has ended
-            self._loop, self._timer = loop, None
-        return Deadline(self, loop.time() + self._seconds)
-
-    def add(self, deadline: Deadline) -> None:
-        """Watch a deadline."""
-        self._under_way[deadline] = None
-        if self._timer is None:
-            self._watch(deadline)
-
-    def discard(self, deadline: Deadline) -> None:
-        """Watch it no longer."""
-        self._under_way.pop(deadline, None)
+        ends_at = loop.time() + self._seconds
+        # a timer of a loop that has ended never comes
+        if self._timer is None or loop is not self._loop:
+            self._loop = loop
+            self._timer = loop.call_at(ends_at, self._cut_off_late, loop)
+        return Deadline(self._under_way, ends_at)
 
     def cut_off_all(self) -> None:
         """Cut off whatever is under way."""
         for deadline in self._under_way:
             deadline.cut_off()
 
-    def _watch(self, first: Deadline) -> None:
-        assert self._loop is not None, "nothing has begun"  # noqa: S101 - a mistake in this package
-        self._timer = self._loop.call_at(first.ends_at, self._cut_off_late, self._loop)
-
     def _cut_off_late(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
         for deadline in self._under_way:
             if deadline.ends_at > now:
-                self._watch(deadline)
+                self._timer = loop.call_at(deadline.ends_at, self._cut_off_late, loop)
                 return
             deadline.cut_off()

@@ -63,7 +63,10 @@ class Head:
 
 def first_value(raw: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
     """Return the first value of a field, or None, without reading the others."""
-    return next((value.decode("latin-1") for each, value in raw if each == name), None)
+    for each, value in raw:
+        if each == name:
+            return value.decode("latin-1")
+    return None
 
 
 class RequestIds:

@@ -14,7 +14,8 @@ def kept_headers(head: Head, path: str) -> dict[str, str]:
     """Return the headers without secrets, and the path as ``:path``, as HTTP/2 names it."""
     kept = {name: _REDACTED if _is_secret(name) else value for name, value in head.items()}
     # last: a field of this name, which no server should let pass, must not choose where a replay goes
-    return {**kept, PATH: path}
+    kept[PATH] = path
+    return kept
 
 
 @lru_cache(maxsize=1_024)
