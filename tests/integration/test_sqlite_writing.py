@@ -84,6 +84,25 @@ async def test_the_loop_does_not_wait_for_another_programs_transaction(
     assert await queue.store.write(thread) == threading.get_ident()
 
 
+async def test_a_cancelled_enqueue_wakes_a_waiting_claim_when_it_is_committed(
+    queue: DatabaseJobQueueAdapter, path: Path
+) -> None:
+    waiting = asyncio.create_task(queue.dequeue("default", timeout=30), name="waiting")
+    await asyncio.sleep(0.02)
+    foreign = sqlite3.connect(path, isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    enqueuing = asyncio.create_task(queue.enqueue(job()), name="enqueue")
+    await asyncio.sleep(0.02)
+    enqueuing.cancel()
+    assert await asyncio.gather(enqueuing, return_exceptions=True)
+    assert not waiting.done()
+    foreign.execute("ROLLBACK")
+    foreign.close()
+
+    # sooner than the file is looked at
+    assert await asyncio.wait_for(waiting, 0.8) is not None
+
+
 async def test_the_loop_does_not_wait_for_another_processs_commit(queue: DatabaseJobQueueAdapter, path: Path) -> None:
     other = DatabaseJobQueueAdapter(f"sqlite:///{path}")
     await other.initialize()
