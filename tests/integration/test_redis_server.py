@@ -1,8 +1,11 @@
 """The Redis queue on a server that dies, forgets, refuses or is set up otherwise."""
 
 import asyncio
+import random
 import time
 import uuid
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from structlog.testing import capture_logs
 from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
 from portico.exceptions import ConfigurationError, DatabaseError
 from portico.ports.job import Job, JobStatus
+from portico.ports.job_limits import ConcurrencyLimit
 from portico.ports.job_queue import QueueCapability
 from tests.redis_servers import OwnRedis
 
@@ -22,6 +26,12 @@ SECRET = "s3cret-word"
 
 def job() -> Job:
     return Job(id=uuid.uuid4(), queue_name="default", job_type="work", payload={"n": 1})
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -54,6 +64,72 @@ async def test_what_was_returned_survives_a_killed_server_and_work_goes_on_after
         assert 0 < before < len(returned)
         missing = [job_id for job_id in returned if await queue.get_job(job_id) is None]
         assert missing == []
+        await queue.close()
+
+
+class Load:
+    """Producers of single jobs and of batches, and workers under a limit, none of whom minds an outage."""
+
+    def __init__(self, queue: RedisJobQueueAdapter) -> None:
+        self._queue = queue
+        self.batches: list[list[uuid.UUID]] = []
+        self.returned: list[list[uuid.UUID]] = []
+        self.most_running = 0
+
+    async def produce(self, size: int) -> None:
+        while True:
+            jobs = [job() for _ in range(size)]
+            self.batches.append([each.id for each in jobs])
+            with suppress(DatabaseError):
+                self.returned.append([each.id for each in await self._queue.enqueue_many(jobs)])
+            await asyncio.sleep(0.05)
+
+    async def work(self) -> None:
+        while True:
+            with suppress(DatabaseError):
+                claimed = await self._queue.dequeue_many("default", 50, timeout=0.1)
+                stats = await self._queue.get_queue_stats("default")
+                self.most_running = max(self.most_running, stats.running_count)
+                await self._queue.acknowledge_many([each.id for each in claimed])
+            await asyncio.sleep(0.001)
+
+    async def be_done(self) -> None:
+        while (stats := await self._queue.get_queue_stats("default")).pending_count + stats.running_count:
+            await self._queue.requeue_expired()
+            await asyncio.sleep(0.1)
+
+    async def statuses(self, batch: list[uuid.UUID]) -> set[JobStatus | None]:
+        found = await asyncio.gather(*map(self._queue.get_job, batch))
+        return {None if each is None else each.status for each in found}
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.soak)])
+async def test_a_server_killed_again_and_again_loses_no_job_and_breaks_no_batch(tmp_path: Path, kills: int) -> None:
+    chance = random.Random(kills)
+    # synced at once: by the second, a write may wait in memory for a slow disk
+    with OwnRedis(tmp_path, "--appendfsync", "always") as server:
+        queue = RedisJobQueueAdapter(server.url, lease_seconds=1, limits=[ConcurrencyLimit(60, queue_name="default")])
+        await queue.initialize()
+        load = Load(queue)
+        producers = [asyncio.create_task(load.produce(size)) for size in (1, 600)]
+        workers = [asyncio.create_task(load.work()) for _ in range(2)]
+        try:
+            for _ in range(kills):
+                await asyncio.sleep(chance.uniform(0.05, 0.3))
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+            await asyncio.sleep(0.3)
+            await _end(producers)
+            async with asyncio.timeout(60 + 3 * kills):
+                await load.be_done()
+        finally:
+            await _end([*producers, *workers])
+        assert 0 < load.most_running <= 60
+        assert load.returned
+        for batch in load.returned:
+            assert await load.statuses(batch) == {JobStatus.COMPLETED}
+        for batch in load.batches:
+            assert await load.statuses(batch) in ({None}, {JobStatus.COMPLETED})
         await queue.close()
 
 

@@ -15,5 +15,5 @@ if #ids > 0 then
   end
   conclude()
 end
-if #ids < limit then claims[2] = next_time(queue) end
+if #ids < limit then claims[2] = next_time(queue, {'due', 'running'}) end
 return claims

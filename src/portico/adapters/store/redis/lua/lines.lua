@@ -11,17 +11,14 @@ local function bring_forward(queue, max_crashes, message)
     remove(due, place)
     add(ready, 0, place)
   end
-  for _, slot in ipairs(call('ZRANGE', key('freed', queue), '-inf', now, 'BYSCORE', 'LIMIT', 0, AT_ONCE)) do
-    touched[slot] = {}
-  end
-  conclude()
+  flush()
   return true
 end
 
--- when a queue whose line is empty may have something by time alone, or false
-local function next_time(queue)
+-- when a queue whose line is empty may have something by time alone, as `kinds` tell, or false
+local function next_time(queue, kinds)
   local first = false
-  for _, kind in ipairs({'due', 'running', 'freed'}) do
+  for _, kind in ipairs(kinds) do
     local time = tonumber(call('ZRANGE', key(kind, queue), 0, 0, 'WITHSCORES')[2] or false)
     if time and (not first or time < first) then first = time end
   end
