@@ -160,3 +160,24 @@ async def test_a_key_whose_job_was_deleted_before_schema_2_answers_with_id_and_s
     again = await queue.enqueue(job(metadata={"idempotency_key": "k"}))
     assert (again.id, again.status, again.is_duplicate) == (first.id, JobStatus.FAILED, True)
     await queue.close()
+
+
+@pytest.mark.parametrize("answer", ["reject", "release"])
+async def test_a_worker_whose_clock_is_wrong_waits_as_long_as_others(
+    redis_url: str, redis_prefix: str, answer: str
+) -> None:
+    queue = RedisJobQueueAdapter(redis_url, prefix=redis_prefix)
+    await queue.initialize()
+    wrong = FakeClock(datetime.now(UTC) + timedelta(minutes=10))
+    queue._clock._host = wrong  # type: ignore[attr-defined] # - as if the machine's clock were wrong
+    stored = await queue.enqueue(job())
+    assert await queue.dequeue("default", timeout=0) is not None
+    later = wrong.now() + timedelta(seconds=0.3)
+    if answer == "reject":
+        assert await queue.reject(stored.id, retry_at=later)
+    else:
+        assert await queue.release(stored.id, available_at=later)
+    assert await queue.dequeue("default", timeout=0) is None
+    await asyncio.sleep(0.4)
+    assert await queue.dequeue("default", timeout=0) is not None
+    await queue.close()

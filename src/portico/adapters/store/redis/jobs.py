@@ -122,7 +122,7 @@ class RedisJobs(JobStore):
             _token(rejection.holding),
             "1" if rejection.requeue else "0",
             "" if message is None else f"={message}",
-            _time(rejection.retry_at),
+            self._time(rejection.retry_at),
             is_repeatable=True,
         )
         return self._answered(rejection.holding, done)
@@ -241,7 +241,7 @@ class RedisJobs(JobStore):
     async def _release(self, holdings: Sequence[Holding], available_at: datetime | None = None) -> list[bool]:
         done: list[bool] = []
         for chunk in _chunks(holdings):
-            arguments = [part for each in chunk for part in (each.job_id.bytes, _token(each), _time(available_at))]
+            arguments = [part for each in chunk for part in (each.job_id.bytes, _token(each), self._time(available_at))]
             done += [bool(each) for each in await self._store.run("job_release", *arguments, is_repeatable=True)]
         return done
 
@@ -262,6 +262,9 @@ class RedisJobs(JobStore):
                 await self._store.run("job_sweep", *slots, is_repeatable=True)
             if cursor == b"0":
                 return
+
+    def _time(self, shown: datetime | None) -> Argument:
+        return "" if shown is None else microseconds(self._store.corrected(shown))
 
     def _answered(self, holding: Holding, done: object) -> bool:
         self._claims.forget([holding])
@@ -287,10 +290,6 @@ def _stored(job: Job, answer: Any) -> Job:
 
 def _token(holding: Holding) -> Argument:
     return "" if holding.token is None else holding.token
-
-
-def _time(moment: datetime | None) -> Argument:
-    return "" if moment is None else microseconds(moment)
 
 
 def _text(result: dict[str, Any] | None) -> str:

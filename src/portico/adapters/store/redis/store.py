@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from portico.adapters.store.redis.address import RedisAddress
@@ -127,6 +128,10 @@ class RedisStore:
             return microseconds(self._given_clock.now())
         seconds, microsecond = await self.command("TIME")
         return int(seconds) * 1_000_000 + int(microsecond)
+
+    def corrected(self, shown: datetime) -> datetime:
+        """Return the store's time at a moment that the clock of this host will show."""
+        return self._server_clock.corrected(shown) if self._given_clock is None else shown
 
     async def new_wire(self, on_message: Callable[[bytes], None]) -> Wire:
         """Return a connection of the caller's own."""
