@@ -19,10 +19,15 @@ class Alarm:
     async def wait(self, seconds: float) -> None:
         """Return after so many seconds, or when it is rung."""
         if not self._rung.is_set():
-            waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._rung.wait())]
+            end = self._clock.monotonic() + seconds
+            waits = [asyncio.ensure_future(self._sleep_until(end)), asyncio.ensure_future(self._rung.wait())]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for wait in waits:
                     wait.cancel()
         self._rung.clear()
+
+    async def _sleep_until(self, end: float) -> None:
+        # how long is asked when this begins: whoever was ready before has had a turn of the event loop meanwhile
+        await self._clock.sleep(end - self._clock.monotonic())

@@ -23,8 +23,8 @@ from portico.utils.logging import get_logger
 logger = get_logger(__name__)
 
 CREATED_TOGETHER = 100
-_BATCHES_AT_ONCE = 2
-"""One that the store writes, and one that is made meanwhile; with more of them the event loop stands still longer."""
+_BATCHES_AT_ONCE = 4
+"""Some that the store writes in one go while others are made; with more the event loop stands still longer."""
 _LONGEST_SLEEP_SECONDS = 1.0
 """The wall clock may be set, and monotonic clocks stop while the machine sleeps: look again this often."""
 _UPKEEP_SECONDS = 1.0
