@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from portico.exceptions import ConfigurationError
 
+_SHORTEST_WINDOW_SECONDS, _LONGEST_WINDOW_SECONDS = 0.001, 366 * 86_400.0
+
 
 @dataclass(frozen=True)
 class ConcurrencyLimit:
@@ -33,10 +35,11 @@ class ConcurrencyLimit:
 class RateLimit:
     """At most `max_started` of the jobs that it is about are claimed in any `per_seconds`, by whomever.
 
-    The window slides. A run that is retried counts again. The other fields are those of `ConcurrencyLimit`.
+    The window slides; it is between a millisecond and 366 days long. A run that is retried counts again. The other
+    fields are those of `ConcurrencyLimit`.
 
     Raises:
-        ConfigurationError: a number is not positive, or a name is empty.
+        ConfigurationError: a number is out of its range, or a name is empty.
 
     """
 
@@ -49,8 +52,11 @@ class RateLimit:
     def __post_init__(self) -> None:
         _require_count("max_started", self.max_started)
         # written so that NaN is refused too
-        if not 0 < self.per_seconds < float("inf"):
-            raise ConfigurationError(f"per_seconds must be positive, not {self.per_seconds!r}")
+        if not _SHORTEST_WINDOW_SECONDS <= self.per_seconds <= _LONGEST_WINDOW_SECONDS:
+            raise ConfigurationError(
+                f"per_seconds must be between {_SHORTEST_WINDOW_SECONDS} and {_LONGEST_WINDOW_SECONDS:.0f} (366 days), "
+                f"not {self.per_seconds!r}"
+            )
         _require_names(self)
 
 
