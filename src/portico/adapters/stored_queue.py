@@ -8,18 +8,9 @@ from uuid import UUID
 from typing_extensions import override
 
 from portico.adapters.claim_tokens import ClaimTokens
+from portico.adapters.job_checks import check_result, checked
 from portico.adapters.job_slots import SlotRules
-from portico.adapters.job_store import (
-    Claim,
-    Completion,
-    Holding,
-    JobFilter,
-    JobStore,
-    KeepingRules,
-    Rejection,
-    check_result,
-    checked,
-)
+from portico.adapters.job_store import Claim, Completion, Holding, JobFilter, JobStore, KeepingRules, Rejection
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_lifecycle import enqueued, in_utc

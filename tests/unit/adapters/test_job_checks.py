@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portico.adapters.job_store import check_result, encoded_payload
+from portico.adapters.job_checks import check_result, encoded_payload
 from portico.exceptions import ValidationError
 from portico.ports.job import MAX_RESULT_BYTES, Job
 from portico.runtime.documents import encode, utf8_length

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
+from portico.adapters.job_checks import DEFAULT_MAX_PAYLOAD_BYTES
+from portico.adapters.job_store import KeepingRules
 from portico.adapters.store.postgres.address import SCHEMES as POSTGRESQL_SCHEMES
 from portico.adapters.store.postgres.event_inbox import PostgresEventInbox
 from portico.adapters.store.postgres.jobs import PostgresJobs

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, KeepingRules
+from portico.adapters.job_checks import DEFAULT_MAX_PAYLOAD_BYTES
+from portico.adapters.job_store import KeepingRules
 from portico.adapters.store.redis.event_inbox import RedisEventInbox
 from portico.adapters.store.redis.jobs import RedisJobs
 from portico.adapters.store.redis.rate_limiter import RedisRateLimiter

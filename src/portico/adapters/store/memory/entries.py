@@ -4,8 +4,9 @@ import heapq
 from datetime import datetime
 from typing import Any
 
+from portico.adapters.job_checks import encoded_payload, key_of
 from portico.adapters.job_slots import Slot
-from portico.adapters.job_store import encoded_payload, job_from, key_of
+from portico.adapters.job_store import job_from
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
 

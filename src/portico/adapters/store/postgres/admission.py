@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, encoded_payload, key_of, with_fields
+from portico.adapters.job_checks import DEFAULT_MAX_PAYLOAD_BYTES, encoded_payload, key_of
+from portico.adapters.job_store import with_fields
 from portico.adapters.store.postgres.connections import Row
 from portico.adapters.store.postgres.rows import stored_job, text
 from portico.exceptions import DatabaseError

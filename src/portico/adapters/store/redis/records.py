@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from portico.adapters.job_store import DEFAULT_MAX_PAYLOAD_BYTES, encoded_payload, job_from, key_of
+from portico.adapters.job_checks import DEFAULT_MAX_PAYLOAD_BYTES, encoded_payload, key_of
+from portico.adapters.job_store import job_from
 from portico.adapters.store.redis.wire import Argument
 from portico.adapters.stored_moments import microseconds, moment
 from portico.ports.job import Job, JobStatus

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from portico.adapters.job_store import key_of, with_fields
+from portico.adapters.job_checks import key_of
+from portico.adapters.job_store import with_fields
 from portico.adapters.store.sqlite import gone_jobs
 from portico.adapters.store.sqlite.rows import ENDED, Row, job_from_row, new_row
 from portico.adapters.store.sqlite.statements import chunks, statement

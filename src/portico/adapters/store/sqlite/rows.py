@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from portico.adapters.job_store import encoded_payload, job_from, key_of
+from portico.adapters.job_checks import encoded_payload, key_of
+from portico.adapters.job_store import job_from
 from portico.adapters.stored_moments import microseconds, moment
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
