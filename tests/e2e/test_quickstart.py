@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from portico.cli.stop_signals import SAME_REQUEST_SECONDS
 from tests.e2e.application import Application, copy_quickstart
 
 pytestmark = pytest.mark.e2e
@@ -82,7 +83,17 @@ def test_a_second_signal_forces_the_end(application: Application) -> None:
     application.until_logged("job_started", job_id=job_id)
     application.send(signal.SIGINT)
     application.until_logged("draining")
+    time.sleep(SAME_REQUEST_SECONDS)
     assert application.end(signal.SIGINT) == 130
+
+
+def test_a_signal_that_a_wrapper_delivers_twice_drains(application: Application) -> None:
+    job_id = _post_email(application, seconds=1.0)
+    application.until_logged("job_started", job_id=job_id)
+    # two that are alike and not yet taken would be one for the system already
+    application.send(signal.SIGINT)
+    assert application.end(signal.SIGTERM) == 0
+    assert application.entries("job_completed", job_id=job_id)
 
 
 def test_a_taken_port_is_said_in_one_line_that_names_the_way_out(application: Application, program: Path) -> None:

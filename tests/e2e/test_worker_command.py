@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
+from portico.cli.stop_signals import SAME_REQUEST_SECONDS
 from portico.kits.job import JobService
 from portico.ports.job import Job, JobStatus
 
@@ -175,6 +176,7 @@ async def test_a_second_signal_forces_also_a_process_that_is_blocked(command: Co
     supervisor.send_signal(signal.SIGTERM)
     await until(lambda: command.log("worker_stopped"))
     assert supervisor.is_running()
+    await asyncio.sleep(SAME_REQUEST_SECONDS)
     supervisor.send_signal(signal.SIGINT)
 
     assert await asyncio.to_thread(supervisor.wait, 20) == 130

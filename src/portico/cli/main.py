@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Serve an application: its HTTP routes, its triggers and its workers, in one process.
 
-    Ctrl-C or SIGTERM drains: no new events, running jobs finish, exit code 0. A second one forces the end; what was
+    Ctrl-C or SIGTERM drains: no new events, running jobs finish, exit code 0. A later one forces the end; what was
     running is picked up by the next start.
 
     Args:
@@ -65,7 +65,7 @@ def worker(
 ) -> None:
     """Run the workers of an application and nothing else: no HTTP, no triggers.
 
-    Ctrl-C or SIGTERM drains, a second one forces. With several processes a supervisor starts each that dies again.
+    Ctrl-C or SIGTERM drains, a later one forces. With several processes a supervisor starts each that dies again.
 
     Args:
         target: as for ``portico run``; what holds the application's ``compose.jobs(...)``.

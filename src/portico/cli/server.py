@@ -1,4 +1,4 @@
-"""An HTTP server that drains on the first signal, and ends on the second."""
+"""An HTTP server that drains on a signal."""
 
 import errno
 import gc

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first drains, the second forces."""
+"""SIGINT and SIGTERM: the first drains, a later one forces."""
 
 import asyncio
 import os
@@ -7,10 +7,14 @@ from collections.abc import Callable
 from typing import Self
 
 from portico.cli.exits import CommandError, ExitCode
+from portico.ports.clock import Clock
+from portico.runtime.clock import SystemClock
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
+SAME_REQUEST_SECONDS = 0.3
+"""Wrappers (`timeout`, `npm`, `make`) pass on a Ctrl-C that the process has heard too; nobody presses it so fast."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -22,15 +26,24 @@ class StopSignals:
     """While entered, takes the signals of this process.
 
     Args:
-        force: what the second one does, by default the end of the process.
+        force: what a signal does once the end has begun, by default the end of the process.
         drain: what the first one does beside waking those who `wait`.
+        clock: tells a later signal from the same one delivered again.
 
     """
 
-    def __init__(self, force: Callable[[], None] = _end_at_once, drain: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        force: Callable[[], None] = _end_at_once,
+        drain: Callable[[], None] = lambda: None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self._force = force
         self._drain = drain
+        self._clock = clock or SystemClock()
         self._stop = asyncio.Event()
+        self._forces_from = 0.0
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -51,6 +64,7 @@ class StopSignals:
 
     def begin(self) -> None:
         """Begin the end, for another reason than a signal."""
+        self._forces_from = self._clock.monotonic() + SAME_REQUEST_SECONDS
         self._stop.set()
 
     async def wait(self) -> None:
@@ -58,10 +72,10 @@ class StopSignals:
         await self._stop.wait()
 
     def _on_signal(self, number: signal.Signals) -> None:
-        if self._stop.is_set():
+        if not self._stop.is_set():
+            logger.info("draining", signal=number.name, hint="once more to force")
+            self.begin()
+            self._drain()
+        elif self._clock.monotonic() >= self._forces_from:
             logger.warning("forced_to_end", signal=number.name, hint="what was running starts again next time")
             self._force()
-            return
-        logger.info("draining", signal=number.name, hint="once more to force")
-        self._stop.set()
-        self._drain()

@@ -3,12 +3,14 @@
 import asyncio
 import signal
 import socket
+from datetime import UTC, datetime
 
 import pytest
 
 from portico.cli.exits import CommandError, ExitCode
 from portico.cli.server import bind
-from portico.cli.stop_signals import StopSignals
+from portico.cli.stop_signals import SAME_REQUEST_SECONDS, StopSignals
+from portico.testing import FakeClock
 
 
 def test_a_taken_port_is_refused_with_a_way_out() -> None:
@@ -41,9 +43,24 @@ async def test_a_system_without_such_signals_is_named(monkeypatch: pytest.Monkey
 @pytest.mark.asyncio
 async def test_the_first_signal_begins_the_end_and_the_second_forces_it() -> None:
     called: list[str] = []
-    with StopSignals(force=lambda: called.append("forced"), drain=lambda: called.append("draining")) as stop:
+    clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
+    with StopSignals(lambda: called.append("forced"), lambda: called.append("draining"), clock=clock) as stop:
         signal.raise_signal(signal.SIGTERM)
         await stop.wait()
+        await clock.advance(SAME_REQUEST_SECONDS)
         signal.raise_signal(signal.SIGINT)
         await asyncio.sleep(0.01)
     assert called == ["draining", "forced"]
+
+
+@pytest.mark.asyncio
+async def test_a_signal_that_comes_twice_at_once_is_one_request() -> None:
+    called: list[str] = []
+    clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
+    with StopSignals(lambda: called.append("forced"), lambda: called.append("draining"), clock=clock) as stop:
+        signal.raise_signal(signal.SIGINT)
+        await stop.wait()
+        await clock.advance(SAME_REQUEST_SECONDS - 0.01)
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(0.01)
+    assert called == ["draining"]
