@@ -119,12 +119,15 @@ def _store(connection: sqlite3.Connection, admitted: Sequence[Newcomer]) -> None
 def _answers(
     connection: sqlite3.Connection, newcomers: Sequence[Newcomer], holders: Sequence[_Holder | None]
 ) -> list[Job | None]:
+    taken = {*holders} - {None}
+    if not taken:
+        return [None] * len(newcomers)
     stored: dict[UUID, Job] = {}
-    for chunk in chunks([holder.bytes for holder in {*holders} if isinstance(holder, UUID)]):
+    for chunk in chunks([holder.bytes for holder in taken if isinstance(holder, UUID)]):
         for row in connection.execute(statement("job_select", len(chunk)), chunk):
             job = job_from_row(row)
             stored[job.id] = with_fields(job, is_duplicate=True)
-    gone = gone_jobs.find(connection, [holder.job_id for holder in {*holders} if isinstance(holder, _Deleted)])
+    gone = gone_jobs.find(connection, [holder.job_id for holder in taken if isinstance(holder, _Deleted)])
     return [_answer(each, holder, stored, gone) for each, holder in zip(newcomers, holders, strict=True)]
 
 

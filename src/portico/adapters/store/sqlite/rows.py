@@ -12,6 +12,9 @@ from portico.runtime.documents import decode, encode
 
 Row = tuple[Any, ...]
 
+_ABSENT = ""
+"""What ``job_insert`` stores as NULL."""
+
 READY, LATER, RUNNING, ENDED = range(4)
 """The values of `portico_job.state`; a parked job has another, which only statements know."""
 
@@ -52,10 +55,14 @@ def job_from_row(row: Row) -> Job:
 
 
 def new_row(job: Job, now: int, max_payload_bytes: int) -> Row:
-    """Return the values of ``job_insert``, for a job whose partition takes no turns."""
+    """Return the values of ``job_insert``, for a job whose partition takes no turns.
+
+    A third of the time of binding them is saved by what they are: for None and for bytes `sqlite3` looks for adapters
+    first, for a text and for a bytearray it does not.
+    """
     run_at = now if job.scheduled_at is None else microseconds(job.scheduled_at)
     return (
-        job.id.bytes,
+        bytearray(job.id.bytes),
         job.queue_name,
         job.job_type,
         job.priority,
@@ -63,10 +70,10 @@ def new_row(job: Job, now: int, max_payload_bytes: int) -> Row:
         job.status.value,
         run_at,
         job.max_retries,
-        _stored(job.scheduled_at),
+        _ABSENT if job.scheduled_at is None else run_at,
         _stored(job.created_at),
-        None if job.created_by is None else job.created_by.bytes,
-        key_of(job, "unique_key"),
+        _ABSENT if job.created_by is None else job.created_by.bytes,
+        key_of(job, "unique_key") or _ABSENT,
         encoded_payload(job, max_payload_bytes),
         encode(job.metadata, "metadata") if job.metadata else "{}",
         key_of(job, "partition_key"),

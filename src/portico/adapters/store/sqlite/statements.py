@@ -1,7 +1,7 @@
 """The SQL statements, each in a file of its own."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import TypeVar
@@ -10,7 +10,7 @@ Row = TypeVar("Row")
 
 # few sizes, so that a batch of any length runs on statements that are prepared already
 _CHUNK_SIZES = (256, 32, 8, 1)
-_ROW = re.compile(r"/\*row\*/ (\([^)]*\))")
+_ROW = re.compile(r"/\*row\*/ (\((?:[^()]|\([^()]*\))*\))")
 
 
 @cache
@@ -28,10 +28,14 @@ def migrations() -> tuple[str, ...]:
     return tuple(file.read_text(encoding="utf-8") for file in files)
 
 
-def chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def chunks(rows: Sequence[Row]) -> list[Sequence[Row]]:
     """Cut a batch into pieces of the few sizes that statements are prepared for."""
+    if len(rows) <= 1:
+        return [rows] if rows else []
+    pieces: list[Sequence[Row]] = []
     start = 0
     for size in _CHUNK_SIZES:
         while len(rows) - start >= size:
-            yield rows[start : start + size]
+            pieces.append(rows[start : start + size])
             start += size
+    return pieces

@@ -30,7 +30,8 @@ class WalSync:
 
     def request(self) -> None:
         """Ask for what is written now to be on the disk soon."""
-        self._requested.set()
+        if not self._requested.is_set():
+            self._requested.set()
 
     def stop(self) -> None:
         """Sync what was asked for, and end."""
