@@ -7,7 +7,7 @@ import pydantic
 from fastapi import Response
 
 from portico.adapters.http.job_request import Call, WebhookJobRequest
-from portico.adapters.http.json_answer import JsonAnswer
+from portico.adapters.http.json_answer import JsonAnswer, raw_fields
 from portico.adapters.http.problems import Refusal, Told
 from portico.adapters.http.rate_fields import quota_fields
 from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
@@ -65,6 +65,13 @@ def answer_fields(call: Call) -> dict[str, str]:
     if call.quota is None:
         return fields
     return {**fields, **quota_fields("job_type", *call.quota)}
+
+
+def completed(response: Response, call: Call) -> Response:
+    """Return the response with the header fields of any answer to a call."""
+    # a response's `headers` would look through those that it has
+    response.raw_headers += raw_fields(answer_fields(call))
+    return response
 
 
 def accepted(job: Job | None, request: WebhookJobRequest, fields: dict[str, str]) -> Response:

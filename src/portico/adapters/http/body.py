@@ -42,12 +42,24 @@ async def read_body(
 async def _read(request: Request, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    while True:
+        chunk, is_last = await _next_chunk(request)
         size += len(chunk)
         if size > max_bytes:
             raise too_large(max_bytes)
         chunks.append(chunk)
-    return b"".join(chunks)
+        if is_last:
+            return b"".join(chunks)
+
+
+async def _next_chunk(request: Request) -> tuple[bytes, bool]:
+    """Return the next bytes of a body, and whether they are the last: without the generator that a stream is."""
+    if (known := getattr(request, "_body", None)) is not None:
+        return known, True
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), not message.get("more_body", False)
 
 
 def _refuse_announced_excess(length: str | None, max_bytes: int) -> None:

@@ -1,11 +1,12 @@
 """The headers of a request, read once."""
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import count
+from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from secrets import token_hex
 
 from portico.adapters.http.problems import Refusal
+from portico.adapters.webhook_signature.signed_request import HeaderFields
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # the colon, the space and the end of a line
@@ -13,34 +14,25 @@ _PUNCTUATION_BYTES = 4
 _CLOSE = {"Connection": "close"}
 
 
-class Head:
-    """The header fields by lower-case name.
+class Head(HeaderFields):
+    """The header fields of a request.
 
     Raises:
         Refusal: 431, there are more fields or bytes than allowed.
 
     """
 
-    __slots__ = ("_repeated", "_values")
+    __slots__ = ()
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]], *, max_bytes: int, max_fields: int) -> None:
-        self._values: dict[bytes, bytes] = {}
-        self._repeated: frozenset[bytes] = frozenset()
-        left = max_bytes
-        fields = 0
-        for name, value in raw:
-            fields += 1
-            left -= len(name) + len(value) + _PUNCTUATION_BYTES
-            if name in self._values:
-                self._repeated |= {name}
-            else:
-                self._values[name] = value
-        if left < 0 or fields > max_fields:
+    def __init__(self, fields: Sequence[tuple[bytes, bytes]], *, max_bytes: int, max_fields: int) -> None:
+        size = sum(map(len, chain.from_iterable(fields))) + _PUNCTUATION_BYTES * len(fields)
+        if size > max_bytes or len(fields) > max_fields:
             raise Refusal(431, "Request headers are too large", code="headers_too_large", headers=_CLOSE)
+        super().__init__(fields)
 
     def get(self, name: bytes) -> str | None:
         """Return the first value of a field, or None; bytes beyond ASCII become their Latin-1 characters."""
-        value = self._values.get(name)
+        value = self._first.get(name)
         return None if value is None else value.decode("latin-1")
 
     def only(self, name: bytes) -> str | None:
@@ -53,12 +45,11 @@ class Head:
         return name in self._repeated
 
     def __contains__(self, name: bytes) -> bool:
-        return name in self._values
+        return name in self._first
 
-    def items(self) -> Iterator[tuple[str, str]]:
-        """Iterate over names and first values."""
-        for name, value in self._values.items():
-            yield name.decode("latin-1"), value.decode("latin-1")
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """Return names and first values."""
+        return self._first.items()
 
 
 def first_value(raw: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:

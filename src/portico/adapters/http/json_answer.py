@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Response
 from pydantic import TypeAdapter
 
-_to_json = TypeAdapter(dict[str, Any]).dump_json
+_to_json = TypeAdapter(dict[str, Any]).serializer.to_json
 
 
 class JsonAnswer(Response):
@@ -26,5 +26,10 @@ class JsonAnswer(Response):
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(self.body)),
-            *((name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()),
+            *raw_fields(fields),
         ]
+
+
+def raw_fields(fields: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return header fields as ASGI has them."""
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()]

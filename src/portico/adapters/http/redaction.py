@@ -10,14 +10,27 @@ _SECRET = re.compile(r"auth|cookie|signature|token|secret|passw|hmac|(?<!idempot
 _REDACTED = "[redacted]"
 
 
-def kept_headers(head: Head, path: str) -> dict[str, str]:
-    """Return the headers without secrets, and the path as ``:path``, as HTTP/2 names it."""
-    kept = {name: _REDACTED if _is_secret(name) else value for name, value in head.items()}
+def kept_headers(head: Head, path: str, secret: str = "") -> dict[str, str]:
+    """Return the headers without secrets, and the path as ``:path``, as HTTP/2 names it.
+
+    Args:
+        head: all of them.
+        path: where the request came to.
+        secret: a header that holds one, whatever it is called.
+
+    """
+    kept: dict[str, str] = {}
+    for field, value in head.items():
+        name, is_secret = _shown(field)
+        kept[name] = _REDACTED if is_secret else value.decode("latin-1")
+    if secret in kept:
+        kept[secret] = _REDACTED
     # last: a field of this name, which no server should let pass, must not choose where a replay goes
     kept[PATH] = path
     return kept
 
 
 @lru_cache(maxsize=1_024)
-def _is_secret(name: str) -> bool:
-    return _SECRET.search(name) is not None
+def _shown(field: bytes) -> tuple[str, bool]:
+    name = field.decode("latin-1")
+    return name, _SECRET.search(name) is not None

@@ -11,7 +11,7 @@ import pydantic
 from fastapi import APIRouter, HTTPException, Request, Response
 from typing_extensions import override
 
-from portico.adapters.http.answers import answer_fields, not_running
+from portico.adapters.http.answers import answer_fields, completed, not_running
 from portico.adapters.http.failures import log_failed_creation
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import RequestIds, first_value
@@ -45,7 +45,6 @@ logger = get_logger(__name__)
 _SERVER_ERROR = 500
 # the same delivery may pass later: these say nothing about it
 _FOR_NOW = frozenset({408, 413, 429})
-_REDACTED = "[redacted]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +121,9 @@ class SourceReceivingTrigger(ReceivingTrigger):
         source = routes.reader.source
         if http_request.method == "OPTIONS":
             sender = http_request.headers.get("webhook-request-origin", "").lower()
-            return delivery_permission(sender, source.senders, self._requests_per_minute(source))
-        return websub_challenge(http_request.query_params, source.topics)
+            permission = delivery_permission(sender, source.senders, self._requests_per_minute(source))
+            return completed(permission, call)
+        return completed(websub_challenge(http_request.query_params, source.topics), call)
 
     def _requests_per_minute(self, source: WebhookSource) -> int | None:
         quotas = [
@@ -137,8 +137,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
             answer = await self._answer_delivery(routes, http_request, call)
         except HTTPException as refused:
             return problem(refused, answer_fields(call))
-        answer.headers.update(answer_fields(call))
-        return answer
+        return completed(answer, call)
 
     def _call_of(self, http_request: Request) -> Call:
         offered = first_value(http_request.scope["headers"], b"x-request-id")
@@ -166,14 +165,12 @@ class SourceReceivingTrigger(ReceivingTrigger):
         head = self._gate.head_of(http_request)
         await self._gate.check(http_request, head)
         body = await reader.body_of(http_request, head)
-        fields = HeaderFields(http_request.scope["headers"])
-        key = await reader.verified(http_request, fields, body, self._clock.now())
+        key = await reader.verified(http_request, head, body, self._clock.now())
         call.is_stranger = False
         call.body = body
-        kept = kept_headers(head, http_request.scope["path"])
-        # its user names this field, and may name it anything
-        call.headers = {**kept, **dict.fromkeys(kept.keys() & {reader.source.scheme.signature_header}, _REDACTED)}
-        return await reader.deliveries(fields, body, key)
+        # its user names the signature's field, and may name it anything
+        call.headers = kept_headers(head, http_request.scope["path"], reader.source.scheme.signature_header)
+        return await reader.deliveries(head, body, key)
 
     async def _take_deliveries(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Response:
         jobs = await self._jobs_of(routes, read, call)

@@ -1,6 +1,7 @@
 """A request as a signature sees it: bytes as they came, and header fields without any guessing."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -14,16 +15,18 @@ class SignatureError(AuthenticationError):
     """The request is not proven to be the sender's; the message is a short code for logs, never for the caller."""
 
 
-@dataclass(frozen=True)
 class HeaderFields:
     """Header fields in their order; names are lower-case, as ASGI has them."""
 
-    fields: Sequence[tuple[bytes, bytes]] = ()
-    _by_name: dict[bytes, list[bytes]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    __slots__ = ("_first", "_repeated", "fields")
 
-    def __post_init__(self) -> None:
-        for name, value in self.fields:
-            self._by_name.setdefault(name, []).append(value)
+    def __init__(self, fields: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        self.fields = fields
+        self._first = dict(fields)
+        self._repeated: frozenset[bytes] = frozenset()
+        if len(self._first) < len(fields):
+            self._first = dict(reversed(fields))
+            self._repeated = frozenset(name for name, count in Counter(name for name, _ in fields).items() if count > 1)
 
     @classmethod
     def of(cls, **fields: str) -> Self:
@@ -37,14 +40,15 @@ class HeaderFields:
             SignatureError: it is there twice, is empty, or is not visible ASCII.
 
         """
-        values = self._by_name.get(name.encode())
-        if values is None:
+        key = name.encode()
+        value = self._first.get(key)
+        if value is None:
             return None
-        if len(values) > 1:
+        if key in self._repeated:
             raise SignatureError("header_repeated")
-        if not _VISIBLE.fullmatch(values[0]):
+        if not _VISIBLE.fullmatch(value):
             raise SignatureError("header_malformed")
-        return values[0].decode("ascii")
+        return value.decode("ascii")
 
     def required(self, name: str) -> str:
         """Return the value of a field.
@@ -60,12 +64,12 @@ class HeaderFields:
 
     def first(self, name: str) -> str | None:
         """Return the first value, whatever it is, or None; for fields that prove nothing."""
-        values = self._by_name.get(name.encode())
-        return None if values is None else values[0].decode("latin-1")
+        value = self._first.get(name.encode())
+        return None if value is None else value.decode("latin-1")
 
     def holds(self, name: str) -> bool:
         """Tell whether the field is there, well-formed or not."""
-        return name.encode() in self._by_name
+        return name.encode() in self._first
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,6 @@ from portico.adapters.webhook_signature.signed_request import SignatureError
 from portico.ports.event_inbox import EventOutcome
 from portico.ports.job import Job
 
-_NO_STORE = {"Cache-Control": "no-store"}
 _STATUS_TEXT = {EventOutcome.ACCEPTED: "accepted", EventOutcome.DUPLICATE: "duplicate"}
 _DISCORD_COMMAND, _DISCORD_COMPONENT, _DISCORD_MODAL = 2, 3, 5
 _DISCORD_DEFERRED = 5
@@ -47,12 +46,12 @@ def described_as_ok(settled: Settled) -> Response:
 
 def empty(_settled: Settled) -> Response:
     """Say nothing: what is said would be shown to somebody."""
-    return Response(status_code=200, headers=_NO_STORE)
+    return Response(status_code=200)
 
 
 def empty_twiml(_settled: Settled) -> Response:
     """Say that there is nothing to say or play."""
-    return Response('<?xml version="1.0" encoding="UTF-8"?><Response/>', 200, _NO_STORE, media_type="text/xml")
+    return Response('<?xml version="1.0" encoding="UTF-8"?><Response/>', 200, media_type="text/xml")
 
 
 def discord_deferral(settled: Settled) -> Response:
@@ -60,8 +59,8 @@ def discord_deferral(settled: Settled) -> Response:
     kind = settled.data.get("type") if isinstance(settled.data, dict) else None
     if kind in (_DISCORD_COMMAND, _DISCORD_COMPONENT, _DISCORD_MODAL):
         body = json.dumps({"type": _DISCORD_DEFERRED}).encode()
-        return Response(body, 200, _NO_STORE, media_type="application/json")
-    return Response(status_code=204, headers=_NO_STORE)
+        return Response(body, 200, media_type="application/json")
+    return Response(status_code=204)
 
 
 def refusal_of(error: Exception) -> Told:
@@ -88,4 +87,4 @@ def _json(settled: Settled, status_code: int) -> Response:
         "delivery_id": settled.delivery_id,
         "jobs": [{"job_id": str(job.id), "job_type": job.job_type} for job in settled.jobs],
     }
-    return JsonAnswer(content, status_code, _NO_STORE)
+    return JsonAnswer(content, status_code, {})

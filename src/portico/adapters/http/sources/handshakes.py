@@ -68,4 +68,4 @@ def echo(challenge: Any) -> Response:
     """Return the challenge as text that no browser takes for a page."""
     if not isinstance(challenge, str) or not 0 < len(challenge) <= _MAX_CHALLENGE_LENGTH:
         return Response(status_code=400)
-    return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
+    return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff"})

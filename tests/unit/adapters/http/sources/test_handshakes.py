@@ -152,6 +152,18 @@ async def test_a_subscription_ends_when_its_topic_is_no_longer_wanted(mode: str,
     assert (answer.status_code, answer.text == "abc") == (status, status == 200)
 
 
+async def test_the_answer_to_a_question_says_which_request_it_is_to() -> None:
+    question = {"hub.mode": "subscribe", "hub.topic": TOPIC, "hub.challenge": "abc"}
+
+    async with receiving(source("websub")) as receiver:
+        answer = await receiver.client.get(
+            "/webhooks/sources/x", params=question, headers={"X-Request-ID": "question-1"}
+        )
+
+    assert answer.headers["X-Request-ID"] == "question-1"
+    assert answer.headers.get_list("Cache-Control") == ["no-store"]
+
+
 EVENT_GRID = "eventgrid.azure.net"
 
 
