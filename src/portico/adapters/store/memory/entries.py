@@ -10,19 +10,25 @@ from portico.adapters.job_store import job_from
 from portico.ports.job import Job, JobStatus
 from portico.runtime.documents import decode, encode
 
+_NO_DOCUMENT: dict[str, Any] = {}
+
 
 class Entry:
     """A job and what the store keeps beside it.
 
-    Documents are kept as text, so that nobody outside holds an object that is stored here.
+    Documents are kept as text, so that nobody outside holds an object that is stored here. The other fields change in
+    place: the fewer objects live as long as their job, the less there is for the garbage collector to walk.
     """
 
     __slots__ = (
-        "_metadata", "_payload", "_result", "idempotency_key", "is_to_abort", "job", "lease_expires_at",
-        "partition_key", "place", "rank", "run_at", "seq", "slots", "token", "unique_key",
+        "_fields", "_metadata", "_payload", "_result", "id", "idempotency_key", "is_to_abort", "lease_expires_at",
+        "partition_key", "place", "priority", "queue_name", "rank", "run_at", "seq", "slots", "token", "unique_key",
     )  # fmt: skip
 
     def __init__(self, job: Job, seq: int, run_at: datetime, max_payload_bytes: int) -> None:
+        self.id = job.id
+        self.queue_name = job.queue_name
+        self.priority = job.priority
         self.seq = seq
         self.run_at = run_at
         self.idempotency_key = key_of(job, "idempotency_key")
@@ -33,40 +39,66 @@ class Entry:
         self.slots: tuple[Slot, ...] | None = None
         """What it needs to run; None until a limit is looked at."""
         self.place = 0
-        """Grows whenever the job moves; what a heap holds under an older place is void."""
+        """Grows whenever the job moves; what a line holds under an older place is void."""
         self.token: int | None = None
+        """What an answer to its run must show; None while it does not run."""
         self.is_to_abort = False
         """Somebody asked for the end of its run."""
         self.lease_expires_at = run_at
         self._payload = encoded_payload(job, max_payload_bytes)
         self._metadata = encode(job.metadata, "metadata") if job.metadata else "{}"
         self._result: str | None = None
-        self.job = job_from({**job.__dict__, "payload": {}, "metadata": {}, "result": None})
+        self._fields = _without_documents(job)
 
-    def keep_result(self, result: str | None) -> None:
-        """Keep the text of what the handler returned."""
-        self._result = result
+    @property
+    def status(self) -> JobStatus:
+        """Where the job stands."""
+        status: JobStatus = self._fields["status"]
+        return status
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the job completed or failed."""
+        ended_at: datetime | None = self._fields["completed_at"] or self._fields["failed_at"]
+        return ended_at
+
+    @property
+    def job(self) -> Job:
+        """The job without its documents."""
+        return job_from(self._fields)
 
     def begin(self, now: datetime) -> Job:
         """Note that the job was claimed, and return what `view` does."""
-        fields = dict(self.job.__dict__)
-        fields["status"], fields["started_at"] = JobStatus.RUNNING, now
-        self.job = job_from(fields)
-        return self._with_documents(fields)
+        self._fields["status"], self._fields["started_at"] = JobStatus.RUNNING, now
+        return self.view()
+
+    def complete(self, result: str | None, now: datetime) -> None:
+        """Note that the job was done, and the text of what its handler returned."""
+        self._result = result
+        fields = self._fields
+        fields["status"], fields["completed_at"], fields["error_message"] = JobStatus.COMPLETED, now, None
+
+    def become(self, job: Job) -> None:
+        """Keep what a transition made of the job; it leaves documents alone."""
+        self._fields = _without_documents(job)
 
     def erase(self) -> None:
         """Drop what was in the job, and came of it."""
         self._payload, self._result = "{}", None
 
-    def view(self, **changes: Any) -> Job:
+    def view(self, *, is_duplicate: bool = False) -> Job:
         """Return the job with documents of its own."""
-        return self._with_documents({**self.job.__dict__, **changes})
-
-    def _with_documents(self, fields: dict[str, Any]) -> Job:
+        job = job_from(self._fields)
+        fields = job.__dict__
         fields["payload"] = decode(self._payload)
         fields["metadata"] = {} if self._metadata == "{}" else decode(self._metadata)
         fields["result"] = None if self._result is None else decode(self._result)
-        return job_from(fields)
+        fields["is_duplicate"] = is_duplicate
+        return job
+
+
+def _without_documents(job: Job) -> dict[str, Any]:
+    return {**job.__dict__, "payload": _NO_DOCUMENT, "metadata": _NO_DOCUMENT, "result": None}
 
 
 Turn = tuple[int, int, int, int, Entry]
@@ -75,7 +107,7 @@ Turn = tuple[int, int, int, int, Entry]
 
 def turn_of(entry: Entry) -> Turn:
     """Return where the job stands in its line."""
-    return (-entry.job.priority, entry.rank, entry.seq, entry.place, entry)
+    return (-entry.priority, entry.rank, entry.seq, entry.place, entry)
 
 
 def take_turn(turns: list[Turn]) -> Entry | None:

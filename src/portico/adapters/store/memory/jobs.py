@@ -18,7 +18,6 @@ from portico.adapters.job_store import (
     Rejection,
     unique_key_taken,
     unknown_page,
-    with_fields,
 )
 from portico.adapters.ready_signals import ReadySignals
 from portico.adapters.store.memory.entries import Entry, WaitingLine
@@ -46,10 +45,11 @@ class MemoryJobs(JobStore):
         self._turns: defaultdict[tuple[str, int], Turns] = defaultdict(Turns)
         self._slots = SlotBook(rules.limits)
         self._keys = HeldKeys(rules.idempotency_seconds)
-        self._running: dict[UUID, Entry] = {}
+        # of entries, not of ids: these are hashed in C
+        self._running: dict[Entry, None] = {}
         self._next_lease_end = _NEVER
         # by status, in the order in which they ended
-        self._ended: defaultdict[JobStatus, dict[UUID, Entry]] = defaultdict(dict)
+        self._ended: defaultdict[JobStatus, dict[Entry, None]] = defaultdict(dict)
         self._paused: set[str] = set()
         self._seq = itertools.count(1)
         self._tokens = itertools.count(1)
@@ -61,7 +61,7 @@ class MemoryJobs(JobStore):
     @override
     async def close(self) -> None:
         now = self._clock.now()
-        for entry in list(self._running.values()):
+        for entry in list(self._running):
             self._put_back(entry, job_lifecycle.released(entry.job), now)
         self._signals.ring_all()
 
@@ -86,6 +86,8 @@ class MemoryJobs(JobStore):
         lease_end = self._lease_end(now)
         runnable = itertools.islice(self._runnable(queue_name, limit, now), limit)
         claims = [self._claim(entry, now, lease_end) for entry in runnable]
+        if claims:
+            self._next_lease_end = min(self._next_lease_end, lease_end)
         if len(claims) < limit:
             self._signals.emptied(queue_name, before, self._next_due(queue_name))
         return claims
@@ -136,18 +138,18 @@ class MemoryJobs(JobStore):
 
     @override
     async def request_abort(self, job_id: UUID) -> bool:
-        entry = self._running.get(job_id)
+        entry = self._held(Holding(job_id, None))
         if entry is None:
             return False
         entry.is_to_abort = True
         # its worker may be waiting for jobs
-        self._signals.ring([entry.job.queue_name])
+        self._signals.ring([entry.queue_name])
         return True
 
     @override
     async def abort_requests(self, held: Mapping[UUID, int]) -> frozenset[UUID]:
         entries = (self._held(Holding(job_id, token)) for job_id, token in held.items())
-        return frozenset(entry.job.id for entry in entries if entry is not None and entry.is_to_abort)
+        return frozenset(entry.id for entry in entries if entry is not None and entry.is_to_abort)
 
     @override
     async def prune_ended(self, statuses: frozenset[JobStatus], ended_before: datetime) -> int:
@@ -165,28 +167,29 @@ class MemoryJobs(JobStore):
     @override
     async def cancel(self, job_id: UUID) -> bool:
         entry = self._entries.get(job_id)
-        if entry is None or not entry.job.status.is_waiting:
+        if entry is None or not entry.status.is_waiting:
             return False
-        self._turns_of(entry.job).leave(entry)
-        self._finish(entry, job_lifecycle.cancelled(entry.job, self._clock.now()))
+        self._turns_of(entry).leave(entry)
+        entry.become(job_lifecycle.cancelled(entry.job, self._clock.now()))
+        self._finish(entry)
         return True
 
     @override
     async def revive(self, job_id: UUID) -> bool:
         entry = self._entries.get(job_id)
-        if entry is None or entry.job.status not in job_lifecycle.TRANSITIONS[job_lifecycle.revived]:
+        if entry is None or entry.status not in job_lifecycle.TRANSITIONS[job_lifecycle.revived]:
             return False
         if (other := self._keys.unique_holder(entry)) is not None:
-            raise unique_key_taken(job_id, other.job.id)
+            raise unique_key_taken(job_id, other.id)
         self._keys.hold_unique(entry)
-        del self._ended[entry.job.status][job_id]
+        del self._ended[entry.status][entry]
         self._put_back(entry, job_lifecycle.revived(entry.job), self._clock.now())
         return True
 
     @override
     async def delete(self, job_id: UUID) -> bool:
         entry = self._entries.get(job_id)
-        if entry is None or entry.job.status is JobStatus.RUNNING:
+        if entry is None or entry.status is JobStatus.RUNNING:
             return False
         self._forget(entry, self._clock.now(), is_erased=True)
         return True
@@ -204,7 +207,7 @@ class MemoryJobs(JobStore):
 
     @override
     async def stats(self, queue_name: str) -> QueueStats:
-        counts = Counter(e.job.status for e in self._entries.values() if e.job.queue_name == queue_name)
+        counts = Counter(e.status for e in self._entries.values() if e.queue_name == queue_name)
         return QueueStats(
             queue_name=queue_name,
             pending_count=sum(count for status, count in counts.items() if status.is_waiting),
@@ -228,16 +231,16 @@ class MemoryJobs(JobStore):
 
     def _insert(self, newcomer: Entry, now: datetime) -> Job | None:
         """Store the job, or return the one that it is a duplicate of."""
-        same_id = self._entries.get(newcomer.job.id)
+        same_id = self._entries.get(newcomer.id)
         if same_id is not None:
             return same_id.view(is_duplicate=True)
         duplicate: Callable[[], Job] | None = self._keys.holder(newcomer, now)
         if duplicate is not None:
             return duplicate()
-        self._entries[newcomer.job.id] = newcomer
+        self._entries[newcomer.id] = newcomer
         self._keys.hold(newcomer)
-        self._turns_of(newcomer.job).join(newcomer)
-        self._line(newcomer.job.queue_name).add(newcomer, now)
+        self._turns_of(newcomer).join(newcomer)
+        self._line(newcomer.queue_name).add(newcomer, now)
         return None
 
     def _runnable(self, queue_name: str, wanted: int, now: datetime) -> Iterator[Entry]:
@@ -253,54 +256,53 @@ class MemoryJobs(JobStore):
                 line.add(parked, now)
 
     def _claim(self, entry: Entry, now: datetime, lease_end: datetime) -> Claim:
-        job = entry.begin(now)
-        self._turns_of(job).run(entry)
+        self._turns_of(entry).run(entry)
         entry.place += 1
-        entry.token = next(self._tokens)
+        entry.token = token = next(self._tokens)
         entry.lease_expires_at = lease_end
-        self._running[job.id] = entry
-        self._next_lease_end = min(self._next_lease_end, lease_end)
-        return Claim(job, entry.token)
+        self._running[entry] = None
+        return Claim(entry.begin(now), token)
 
     def _complete(self, holding: Holding, result: str | None, now: datetime) -> bool:
         entry = self._held(holding)
         if entry is None:
             return False
-        entry.keep_result(result)
-        self._finish(entry, with_fields(entry.job, status=JobStatus.COMPLETED, completed_at=now, error_message=None))
+        entry.complete(result, now)
+        self._finish(entry)
         return True
 
     def _held(self, holding: Holding) -> Entry | None:
-        entry = self._running.get(holding.job_id)
-        if entry is None or (holding.token is not None and holding.token != entry.token):
+        entry = self._entries.get(holding.job_id)
+        if entry is None or entry.token is None or holding.token not in (None, entry.token):
             return None
         return entry
 
-    def _finish(self, entry: Entry, job: Job) -> None:
-        entry.job = job
+    def _finish(self, entry: Entry) -> None:
         entry.place += 1
-        self._ended[job.status][job.id] = entry
+        self._ended[entry.status][entry] = None
         entry.token = None
         entry.is_to_abort = False
         self._end_run(entry)
         self._keys.free_unique(entry)
 
     def _end_run(self, entry: Entry) -> None:
-        if self._running.pop(entry.job.id, None) is not None and entry.slots:
+        if entry not in self._running:
+            return
+        del self._running[entry]
+        if entry.slots:
             self._signals.ring(self._slots.give_back(entry, self._clock.now()))
 
     def _ended_before(self, status: JobStatus, moment: datetime) -> Iterator[Entry]:
-        for entry in itertools.islice(self._ended[status].values(), _LARGEST_PRUNING):
-            ended_at = entry.job.completed_at or entry.job.failed_at
-            if ended_at is None or ended_at >= moment:
+        for entry in itertools.islice(self._ended[status], _LARGEST_PRUNING):
+            if entry.ended_at is None or entry.ended_at >= moment:
                 return
             yield entry
 
     def _forget(self, entry: Entry, now: datetime, *, is_erased: bool) -> None:
-        del self._entries[entry.job.id]
-        if entry.job.status.is_waiting:
-            self._turns_of(entry.job).leave(entry)
-        self._ended[entry.job.status].pop(entry.job.id, None)
+        del self._entries[entry.id]
+        if entry.status.is_waiting:
+            self._turns_of(entry).leave(entry)
+        self._ended[entry.status].pop(entry, None)
         entry.place += 1
         self._keys.outlive(entry, now, is_erased=is_erased)
 
@@ -308,27 +310,27 @@ class MemoryJobs(JobStore):
         """Store what a transition made of a job that ran: in line again, or at its end."""
         if entry.is_to_abort and not job.status.is_final:
             job = job_lifecycle.aborted(entry.job, self._clock.now())
+        entry.become(job)
         if job.status.is_final:
-            self._finish(entry, job)
+            self._finish(entry)
             return
-        entry.job = job
         entry.place += 1
         entry.token = None
         entry.run_at = run_at
         self._end_run(entry)
-        self._turns_of(job).come_back(entry)
-        self._line(job.queue_name).add(entry, self._clock.now())
-        self._signals.ring([job.queue_name])
+        self._turns_of(entry).come_back(entry)
+        self._line(entry.queue_name).add(entry, self._clock.now())
+        self._signals.ring([entry.queue_name])
 
     def _expire(self, now: datetime) -> int:
         # too early after a heartbeat, never too late: so running jobs are walked once a lease, not once a claim
         if now < self._next_lease_end:
             return 0
-        expired = [entry for entry in self._running.values() if entry.lease_expires_at <= now]
+        expired = [entry for entry in self._running if entry.lease_expires_at <= now]
         for entry in expired:
             job = job_lifecycle.crashed(entry.job, now, max_crashes=self._rules.max_crashes)
             self._put_back(entry, job, now)
-        self._next_lease_end = min((e.lease_expires_at for e in self._running.values()), default=_NEVER)
+        self._next_lease_end = min((entry.lease_expires_at for entry in self._running), default=_NEVER)
         return len(expired)
 
     def _next_due(self, queue_name: str) -> datetime | None:
@@ -339,8 +341,8 @@ class MemoryJobs(JobStore):
     def _lease_end(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self._rules.lease_seconds)
 
-    def _turns_of(self, job: Job) -> Turns:
-        return self._turns[job.queue_name, job.priority]
+    def _turns_of(self, entry: Entry) -> Turns:
+        return self._turns[entry.queue_name, entry.priority]
 
     def _line(self, queue_name: str) -> WaitingLine:
         return self._lines.setdefault(queue_name, WaitingLine())

@@ -34,7 +34,7 @@ class HeldKeys:
 
     def holder(self, newcomer: Entry, now: datetime) -> Callable[[], Job] | None:
         """Return what answers for a key of the newcomer that is held, as a duplicate, or None."""
-        queue_name = newcomer.job.queue_name
+        queue_name = newcomer.queue_name
         if newcomer.idempotency_key is not None:
             first = self._idempotency.get((queue_name, newcomer.idempotency_key))
             if isinstance(first, _Forgotten) and first.expires_at > now:
@@ -43,32 +43,32 @@ class HeldKeys:
                 return lambda: first.view(is_duplicate=True)
         if newcomer.unique_key is not None:
             live = self._unique.get((queue_name, newcomer.unique_key))
-            if live is not None and not live.job.status.is_final:
+            if live is not None and not live.status.is_final:
                 return lambda: live.view(is_duplicate=True)
         return None
 
     def hold(self, entry: Entry) -> None:
         """The keys of this job are held from now on."""
         if entry.idempotency_key is not None:
-            self._idempotency[entry.job.queue_name, entry.idempotency_key] = entry
+            self._idempotency[entry.queue_name, entry.idempotency_key] = entry
         self.hold_unique(entry)
 
     def hold_unique(self, entry: Entry) -> None:
         """The unique key of this job is held while it is unfinished."""
         if entry.unique_key is not None:
-            self._unique[entry.job.queue_name, entry.unique_key] = entry
+            self._unique[entry.queue_name, entry.unique_key] = entry
 
     def unique_holder(self, entry: Entry) -> Entry | None:
         """Return another unfinished job that has the unique key of this one."""
         if entry.unique_key is None:
             return None
-        live = self._unique.get((entry.job.queue_name, entry.unique_key))
-        return None if live is None or live is entry or live.job.status.is_final else live
+        live = self._unique.get((entry.queue_name, entry.unique_key))
+        return None if live is None or live is entry or live.status.is_final else live
 
     def free_unique(self, entry: Entry) -> None:
         """The job ended: others may use its unique key."""
         if entry.unique_key is not None:
-            name = (entry.job.queue_name, entry.unique_key)
+            name = (entry.queue_name, entry.unique_key)
             if self._unique.get(name) is entry:
                 del self._unique[name]
 
@@ -77,14 +77,13 @@ class HeldKeys:
         self.free_unique(entry)
         if entry.idempotency_key is None:
             return
-        name = (entry.job.queue_name, entry.idempotency_key)
+        name = (entry.queue_name, entry.idempotency_key)
         if self._idempotency.get(name) is entry:
-            if not entry.job.status.is_final:
-                entry.job = with_fields(entry.job, status=JobStatus.FAILED)
+            if not entry.status.is_final:
+                entry.become(with_fields(entry.job, status=JobStatus.FAILED))
             if is_erased:
                 entry.erase()
-            ended_at = entry.job.completed_at or entry.job.failed_at or now
-            self._idempotency[name] = _Forgotten(entry, is_erased, ended_at + self._held_for)
+            self._idempotency[name] = _Forgotten(entry, is_erased, (entry.ended_at or now) + self._held_for)
 
     def forget_expired(self, now: datetime) -> None:
         """Drop the keys of deleted jobs whose time is over."""
@@ -97,5 +96,5 @@ class HeldKeys:
             del self._idempotency[name]
 
     def _has_run_out(self, first: Entry, now: datetime) -> bool:
-        ended_at = first.job.completed_at or first.job.failed_at
-        return first.job.status.is_final and ended_at is not None and ended_at + self._held_for <= now
+        ended_at = first.ended_at
+        return first.status.is_final and ended_at is not None and ended_at + self._held_for <= now

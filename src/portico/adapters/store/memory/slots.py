@@ -87,7 +87,7 @@ class SlotBook:
     def unpark_beside(self, entry: Entry, now: datetime) -> Iterator[Entry]:
         """Yield, for each slot that a job might have had that was just parked on another, the next one for it."""
         for count in self._counts_of(entry):
-            yield from self._unpark_from(count, entry.job.queue_name, 1, now)
+            yield from self._unpark_from(count, entry.queue_name, 1, now)
 
     def give_back(self, entry: Entry, now: datetime) -> set[str]:
         """The run of the job ended; return the queues with jobs that may run now."""
@@ -115,7 +115,7 @@ class SlotBook:
         return [self._counts.get(slot.name) or self._counts.setdefault(slot.name, _Count(slot)) for slot in entry.slots]
 
     def _park(self, entry: Entry, full: _Count) -> None:
-        queue_name = entry.job.queue_name
+        queue_name = entry.queue_name
         if queue_name not in full.parked:
             self._await_time(full, queue_name)
         heapq.heappush(full.parked.setdefault(queue_name, []), turn_of(entry))
