@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.schemas",
     "tests.postgres_processes",
     "tests.prefixes",
+    "tests.models",
     "tests.silence",
 ]

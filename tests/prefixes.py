@@ -12,6 +12,11 @@ async def redis_prefix(redis_url: str) -> AsyncIterator[str]:
     """Yield a prefix under which there is nothing; its keys are deleted afterwards."""
     prefix = f"test-{uuid.uuid4().hex[:12]}"
     yield prefix
-    async with Redis.from_url(redis_url) as server:
+    await delete_keys(redis_url, prefix)
+
+
+async def delete_keys(url: str, prefix: str) -> None:
+    """Delete all keys under a prefix."""
+    async with Redis.from_url(url) as server:
         if keys := [key async for key in server.scan_iter(f"{{{prefix}}}*", count=1000)]:
             await server.unlink(*keys)

@@ -158,7 +158,7 @@ async def test_a_row_with_a_new_version_is_a_new_event(items: Items, creator: Re
 
 
 async def test_a_status_that_the_job_has_set_meanwhile_is_kept(sqlite_items: Items) -> None:
-    creator = EagerWorker(sqlite_items)
+    creator = WritingJobCreator(sqlite_items, "UPDATE items SET status = 'done'")
     await sqlite_items.add(1)
     async with running(sqlite_items.trigger(creator)):
         await until(lambda: len(creator.jobs) == 1)
@@ -228,26 +228,14 @@ async def test_a_row_that_cannot_be_marked_blocks_nobody(items: Items, creator: 
     assert "CHECK" in health.last_error.upper()
 
 
-class WritingJobCreator(RecordingJobCreator):
-    """Keeps its jobs in the database that is polled."""
-
-    def __init__(self, items: Items) -> None:
-        super().__init__()
-        self._items = items
-
-    @override
-    async def create_job(self, *args: Any, **kwargs: Any) -> Job:
-        job = await super().create_job(*args, **kwargs)
-        await self._items.execute("UPDATE items SET version = version + 1 WHERE id = 9")
-        return job
-
-
 async def test_a_row_that_cannot_be_marked_locks_nothing_while_the_next_job_is_created(sqlite_items: Items) -> None:
     await sqlite_items.execute(
         "CREATE TRIGGER no BEFORE UPDATE ON items WHEN new.id = 1 BEGIN SELECT RAISE(FAIL, 'no'); END"
     )
     await sqlite_items.add(1, 2)
-    trigger = sqlite_items.trigger(WritingJobCreator(sqlite_items))
+    trigger = sqlite_items.trigger(
+        WritingJobCreator(sqlite_items, "UPDATE items SET version = version + 1 WHERE id = 9")
+    )
     async with running(trigger):
         await until(lambda: trigger.get_health().state is TriggerState.BACKOFF)
 
@@ -494,15 +482,16 @@ class FailingCreator(RecordingJobCreator):
         return await super().create_job(*args, **kwargs)
 
 
-class EagerWorker(RecordingJobCreator):
-    """Runs the job before the trigger has marked its row."""
+class WritingJobCreator(RecordingJobCreator):
+    """Writes into the database that is polled as soon as a job exists: its own store, or an eager worker's outcome."""
 
-    def __init__(self, items: Items) -> None:
+    def __init__(self, items: Items, statement: str) -> None:
         super().__init__()
         self._items = items
+        self._statement = statement
 
     @override
     async def create_job(self, *args: Any, **kwargs: Any) -> Job:
         job = await super().create_job(*args, **kwargs)
-        await self._items.execute("UPDATE items SET status = 'done'")
+        await self._items.execute(self._statement)
         return job

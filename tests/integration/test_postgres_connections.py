@@ -2,8 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 import asyncpg
@@ -15,6 +14,7 @@ from portico.adapters.store.postgres.store import PostgresStore
 from portico.exceptions import DatabaseError
 from portico.ports.job import Job, JobStatus
 from tests.postgres_processes import PASSWORD, LossyWire, OwnServer
+from tests.schemas import opened
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,16 +24,6 @@ QUEUE = "loss"
 def job(**fields: Any) -> Job:
     known: dict[str, Any] = {"id": uuid.uuid4(), "queue_name": QUEUE, "job_type": "loss.work", "payload": {}}
     return Job(**{**known, **fields})
-
-
-@asynccontextmanager
-async def opened(url: str, schema: str, **options: Any) -> AsyncIterator[DatabaseJobQueueAdapter]:
-    queue = DatabaseJobQueueAdapter(url, schema=schema, **options)
-    await queue.initialize()
-    try:
-        yield queue
-    finally:
-        await queue.close()
 
 
 async def until_listening(queue: DatabaseJobQueueAdapter) -> None:

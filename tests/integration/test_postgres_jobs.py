@@ -2,15 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
-import pytest_asyncio
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.adapters.store.postgres.store import PostgresStore
@@ -19,6 +16,7 @@ from portico.ports import job_lifecycle
 from portico.ports.job import Job
 from portico.ports.retention import Retention
 from portico.testing import FakeClock
+from tests.schemas import opened
 
 pytestmark = pytest.mark.asyncio
 
@@ -29,23 +27,6 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 def job(**fields: Any) -> Job:
     known: dict[str, Any] = {"id": uuid.uuid4(), "queue_name": QUEUE, "job_type": "work.do", "payload": {"n": 1}}
     return Job(**{**known, **fields})
-
-
-@asynccontextmanager
-async def opened(url: str, schema: str, **options: Any) -> AsyncIterator[DatabaseJobQueueAdapter]:
-    queue = DatabaseJobQueueAdapter(url, schema=schema, **options)
-    await queue.initialize()
-    try:
-        yield queue
-    finally:
-        await queue.close()
-
-
-@pytest_asyncio.fixture
-async def connection(postgres_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(postgres_url)  # type: ignore[no-untyped-call] # - annotated in part
-    yield connection
-    await connection.close()
 
 
 Step = Callable[[DatabaseJobQueueAdapter, Job], Awaitable[object]]

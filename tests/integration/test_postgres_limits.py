@@ -6,19 +6,17 @@ import signal
 import sys
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any, ClassVar
 
-import asyncpg
 import pytest
-import pytest_asyncio
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 from portico.adapters.store.postgres import store as postgres_store
 from portico.adapters.store.postgres.failures import Fate, fate_of
 from portico.ports.job import Job
 from portico.ports.job_limits import ConcurrencyLimit, JobLimit, RateLimit
+from tests.schemas import opened
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,29 +44,10 @@ def job(job_type: str = "one", **fields: Any) -> Job:
     return Job(**{**known, **fields})
 
 
-@asynccontextmanager
-async def opened(
-    url: str, schema: str, limits: Sequence[JobLimit], **options: Any
-) -> AsyncIterator[DatabaseJobQueueAdapter]:
-    queue = DatabaseJobQueueAdapter(url, schema=schema, limits=limits, **options)
-    await queue.initialize()
-    try:
-        yield queue
-    finally:
-        await queue.close()
-
-
-@pytest_asyncio.fixture
-async def connection(postgres_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(postgres_url)  # type: ignore[no-untyped-call] # - annotated in part
-    yield connection
-    await connection.close()
-
-
 async def test_a_claim_counts_a_run_that_ends_just_then_when_its_end_is_certain(
     postgres_url: str, postgres_schema: str, connection: Any
 ) -> None:
-    async with opened(postgres_url, postgres_schema, ONE) as queue:
+    async with opened(postgres_url, postgres_schema, limits=ONE) as queue:
         first, second = await queue.enqueue_many([job(), job()])
         assert await queue.dequeue(QUEUE, timeout=0) is not None
         async with connection.transaction():
@@ -86,7 +65,7 @@ async def test_a_claim_counts_a_run_that_ends_just_then_when_its_end_is_certain(
 async def test_an_end_that_is_taken_back_frees_nothing(
     postgres_url: str, postgres_schema: str, connection: Any
 ) -> None:
-    async with opened(postgres_url, postgres_schema, ONE) as queue:
+    async with opened(postgres_url, postgres_schema, limits=ONE) as queue:
         first, _ = await queue.enqueue_many([job(), job()])
         assert await queue.dequeue(QUEUE, timeout=0) is not None
         ending = connection.transaction()
@@ -105,7 +84,7 @@ async def test_an_end_that_is_taken_back_frees_nothing(
 async def test_the_slot_of_a_killed_worker_is_free_when_its_lease_is_over(
     postgres_url: str, postgres_schema: str
 ) -> None:
-    async with opened(postgres_url, postgres_schema, ONE, lease_seconds=0.5) as queue:
+    async with opened(postgres_url, postgres_schema, limits=ONE, lease_seconds=0.5) as queue:
         await queue.enqueue_many([job(), job()])
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", _HOLDER, postgres_url, postgres_schema, stdout=asyncio.subprocess.PIPE
@@ -131,7 +110,7 @@ async def test_twenty_workers_keep_many_limits_and_nobody_waits_for_each_other(
     async with AsyncExitStack() as stack:
         queues = [
             await stack.enter_async_context(
-                opened(postgres_url, postgres_schema, Crowd.limits, pool_size=1, durability="process")
+                opened(postgres_url, postgres_schema, limits=Crowd.limits, pool_size=1, durability="process")
             )
             for _ in range(20)
         ]
@@ -225,15 +204,15 @@ def _noted_rollbacks(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
 async def test_jobs_behind_a_full_slot_cost_a_claim_nothing(
     postgres_url: str, postgres_schema: str, connection: Any, waiting: int
 ) -> None:
-    async with opened(postgres_url, postgres_schema, ONE) as holder:
+    async with opened(postgres_url, postgres_schema, limits=ONE) as holder:
         await holder.enqueue(job())
         assert await holder.dequeue(QUEUE, timeout=0) is not None
-        async with opened(postgres_url, postgres_schema, ONE) as queue:
+        async with opened(postgres_url, postgres_schema, limits=ONE) as queue:
             await queue.enqueue_many([job() for _ in range(waiting)])
             assert await queue.dequeue(QUEUE, timeout=0) is None
         # connections that are closed have told their statistics
         before = await _read(connection, postgres_schema)
-        async with opened(postgres_url, postgres_schema, ONE) as queue:
+        async with opened(postgres_url, postgres_schema, limits=ONE) as queue:
             for _ in range(20):
                 await queue.enqueue(job("other"))
                 assert await queue.dequeue(QUEUE, timeout=0) is not None
@@ -255,7 +234,7 @@ async def test_a_long_line_of_jobs_that_wait_for_one_slot_after_the_other_ends(
     postgres_url: str, postgres_schema: str
 ) -> None:
     limits = [ConcurrencyLimit(1, key="first"), ConcurrencyLimit(1, key="second")]
-    async with opened(postgres_url, postgres_schema, limits) as queue:
+    async with opened(postgres_url, postgres_schema, limits=limits) as queue:
         holder = await queue.enqueue(job(payload={"first": 1}))
         assert await queue.dequeue(QUEUE, timeout=0) is not None
         other = await queue.enqueue(job(payload={"second": 2}))
@@ -273,7 +252,7 @@ async def test_a_long_line_of_jobs_that_wait_for_one_slot_after_the_other_ends(
 
 
 async def test_who_waits_for_a_key_holds_up_no_claim(postgres_url: str, postgres_schema: str, connection: Any) -> None:
-    async with opened(postgres_url, postgres_schema, ONE) as queue:
+    async with opened(postgres_url, postgres_schema, limits=ONE) as queue:
         await queue.enqueue(job())
         assert await queue.dequeue(QUEUE, timeout=0) is not None
         parked = await queue.enqueue(job(metadata={"idempotency_key": "k"}))

@@ -37,13 +37,6 @@ async def queue(postgres_url: str, postgres_schema: str) -> AsyncIterator[Databa
 
 
 @pytest_asyncio.fixture
-async def connection(postgres_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(postgres_url)  # type: ignore[no-untyped-call] # - annotated in part
-    yield connection
-    await connection.close()
-
-
-@pytest_asyncio.fixture
 async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(postgres_url.replace("postgresql://", "postgresql+asyncpg://"))
     yield engine
