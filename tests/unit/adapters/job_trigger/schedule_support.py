@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from portico.adapters.job_trigger.schedule_trigger import ScheduleTrigger
+from portico.adapters.job_trigger.schedule_trigger import ScheduleConfig, ScheduleTrigger
 from portico.ports.job import Job
 from portico.ports.job_creator import JobCreator
 from portico.testing import FakeClock, RecordingJobCreator
@@ -17,6 +17,8 @@ START = datetime(2030, 1, 1, 8, 59, 30, tzinfo=UTC)
 MINUTE = 60
 HOUR = 3_600
 DAY = 86_400
+HOURLY = ScheduleConfig(cron="0 * * * *", job_type="report.hourly", schedule_id="hourly")
+MINUTELY = ScheduleConfig(cron="* * * * *", job_type="health.check", schedule_id="minutely")
 
 
 class SetClock(FakeClock):

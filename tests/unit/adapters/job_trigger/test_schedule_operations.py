@@ -16,7 +16,9 @@ from portico.runtime.memory_state import MemoryTriggerStore
 from portico.testing import RecordingJobCreator
 from tests.unit.adapters.job_trigger.schedule_support import (
     HOUR,
+    HOURLY,
     MINUTE,
+    MINUTELY,
     START,
     OneByOne,
     SetClock,
@@ -26,19 +28,6 @@ from tests.unit.adapters.job_trigger.schedule_support import (
 )
 
 pytestmark = pytest.mark.asyncio
-
-HOURLY = ScheduleConfig(cron="0 * * * *", job_type="report.hourly", schedule_id="hourly")
-MINUTELY = ScheduleConfig(cron="* * * * *", job_type="health.check", schedule_id="minutely")
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock(START)
-
-
-@pytest.fixture
-def creator() -> RecordingJobCreator:
-    return RecordingJobCreator()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from tests.unit.adapters.job_trigger.schedule_support import (
     DAY,
     HOUR,
     MINUTE,
+    MINUTELY,
     START,
     OneByOne,
     SetClock,
@@ -43,7 +44,6 @@ DAILY = ScheduleConfig(
     priority=5,
     schedule_id="daily",
 )
-MINUTELY = ScheduleConfig(cron="* * * * *", job_type="health.check", schedule_id="minutely")
 DOWN = DatabaseError("the store is down")
 
 
@@ -76,16 +76,6 @@ class FailingStore(MemoryTriggerStore):
         if self.is_down:
             raise DOWN
         return await super().compare_and_set(trigger, key, value, expected_version=expected_version)
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock(START)
-
-
-@pytest.fixture
-def creator() -> RecordingJobCreator:
-    return RecordingJobCreator()
 
 
 # ------------------------------------------------------------------------------------------- the ordinary tick

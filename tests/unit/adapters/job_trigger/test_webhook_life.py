@@ -24,11 +24,6 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-def creator() -> RecordingJobCreator:
-    return RecordingJobCreator()
-
-
-@pytest.fixture
 def trigger(creator: RecordingJobCreator) -> WebhookTrigger:
     return WebhookTrigger(creator, ALLOWED)
 
