@@ -1,6 +1,7 @@
 """Jobs in memory: what is kept of each, and the order of those that wait."""
 
 import heapq
+from collections import deque
 from datetime import datetime
 from typing import Any
 
@@ -123,25 +124,39 @@ class WaitingLine:
     """The waiting jobs of one queue: those that are ready in their order, the others by time."""
 
     def __init__(self) -> None:
+        # most come in the order in which they go, and to keep such a row costs less than a heap
+        self._row: deque[Turn] = deque()
         self._ready: list[Turn] = []
         self._later: list[tuple[datetime, Turn]] = []
 
     def add(self, entry: Entry, now: datetime) -> None:
         """Put the job in line; `entry.place` must be new, or have left the line."""
+        turn = turn_of(entry)
         if entry.run_at > now:
-            heapq.heappush(self._later, (entry.run_at, turn_of(entry)))
-            return
-        heapq.heappush(self._ready, turn_of(entry))
+            heapq.heappush(self._later, (entry.run_at, turn))
+        elif not self._row or turn > self._row[-1]:
+            self._row.append(turn)
+        else:
+            heapq.heappush(self._ready, turn)
 
     def take(self, now: datetime) -> Entry | None:
         """Take the job whose turn it is, if one is ready."""
         while self._later and self._later[0][0] <= now:
             # a void one is found out when it is taken
             heapq.heappush(self._ready, heapq.heappop(self._later)[1])
-        return take_turn(self._ready)
+        while (first := self._pop()) is not None:
+            _, _, _, place, entry = first
+            if entry.place == place:
+                return entry
+        return None
 
     def due_at(self) -> datetime | None:
         """Return when the next job gets ready by time alone."""
         while self._later and self._later[0][1][4].place != self._later[0][1][3]:
             heapq.heappop(self._later)
         return self._later[0][0] if self._later else None
+
+    def _pop(self) -> Turn | None:
+        if self._row and not (self._ready and self._ready[0] < self._row[0]):
+            return self._row.popleft()
+        return heapq.heappop(self._ready) if self._ready else None
