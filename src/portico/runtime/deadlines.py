@@ -1,18 +1,19 @@
 """Cutting off what takes too long, where every request is watched."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 
 
 class Deadline:
-    """Does what `asyncio.timeout` does, once; leaving it raises `TimeoutError` when it was cut off."""
+    """Does what `asyncio.timeout` does, once; leaving it raises what it was cut off with."""
 
-    __slots__ = ("_cancelling", "_task", "_under_way", "ends_at", "is_over")
+    __slots__ = ("_cancelling", "_cut_off_with", "_task", "_under_way", "ends_at")
 
     def __init__(self, under_way: dict["Deadline", None], ends_at: float) -> None:
         self._under_way = under_way
+        self._cut_off_with: Exception | None = None
         self.ends_at = ends_at
-        self.is_over = False
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
@@ -25,16 +26,16 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         del self._under_way[self]
-        if not self.is_over:
+        if self._cut_off_with is None:
             return
         # somebody else may have cancelled the task, too: that goes on
         if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise TimeoutError from error
+            raise self._cut_off_with from error
 
-    def cut_off(self) -> None:
-        """Cancel what is under way; a second call does nothing."""
-        if not self.is_over:
-            self.is_over = True
+    def cut_off(self, error: Exception) -> None:
+        """Cancel what is under way, which raises `error`; a second call does nothing."""
+        if self._cut_off_with is None:
+            self._cut_off_with = error
             self._task.cancel()
 
 
@@ -63,10 +64,10 @@ class Deadlines:
             self._timer = loop.call_at(ends_at, self._cut_off_late, loop)
         return Deadline(self._under_way, ends_at)
 
-    def cut_off_all(self) -> None:
-        """Cut off whatever is under way."""
+    def cut_off_all(self, error: Callable[[], Exception]) -> None:
+        """Cut off whatever is under way, each with an error of its own."""
         for deadline in self._under_way:
-            deadline.cut_off()
+            deadline.cut_off(error())
 
     def _cut_off_late(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
@@ -75,4 +76,4 @@ class Deadlines:
             if deadline.ends_at > now:
                 self._timer = loop.call_at(deadline.ends_at, self._cut_off_late, loop)
                 return
-            deadline.cut_off()
+            deadline.cut_off(TimeoutError())

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 from portico.ports.event_inbox import EventInbox, InboxEvent
 from portico.runtime.service import describe
@@ -24,12 +23,12 @@ class EventLog:
         self._gather_seconds = gather_seconds
         self._inbox = inbox
         self._trigger = trigger
-        self._waiting: deque[InboxEvent | Callable[[], InboxEvent]] = deque(maxlen=_MAX_WAITING)
+        self._waiting: deque[InboxEvent] = deque(maxlen=_MAX_WAITING)
         self._overflowed = 0
         self._has_some = asyncio.Event()
 
-    def add(self, event: InboxEvent | Callable[[], InboxEvent]) -> None:
-        """Put an event in line, or what makes it when it is written; the oldest give way when too many wait."""
+    def add(self, event: InboxEvent) -> None:
+        """Put an event in line; the oldest give way when too many wait."""
         if len(self._waiting) == _MAX_WAITING:
             self._overflowed += 1
         self._waiting.append(event)
@@ -45,7 +44,7 @@ class EventLog:
 
     async def flush(self) -> None:
         """Record what waits."""
-        batch = [event if isinstance(event, InboxEvent) else event() for event in self._waiting]
+        batch = list(self._waiting)
         self._waiting.clear()
         self._has_some.clear()
         if self._overflowed:

@@ -1,10 +1,9 @@
 """The shape of a trigger that is called: the caller waits, and is told what became of its event."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, AsyncExitStack
 from functools import partial
-from typing import TypeVar
 
 from typing_extensions import override
 
@@ -17,8 +16,6 @@ from portico.runtime.events import Event
 from portico.runtime.intake.steps import IntakeStep, take_in
 from portico.runtime.service import StoppingError
 from portico.runtime.trigger import BaseTrigger, outcome_of
-
-T = TypeVar("T")
 
 
 class ReceivingTrigger(BaseTrigger):
@@ -46,28 +43,17 @@ class ReceivingTrigger(BaseTrigger):
         self._supervise(stack, "event_log", self._log.run)
         stack.push_async_callback(self._cut_off_calls)
 
-    async def _call(self, endpoint: Callable[[], Awaitable[T]], timeout_seconds: float) -> T:
-        """Answer one call; `stop` waits for it up to the grace, then cuts it off.
+    def _deadline(self, seconds: float) -> AbstractContextManager[None]:
+        """Cut a call off when it takes too long, or `stop` cannot wait any longer; its job may exist all the same.
 
         Raises:
-            StoppingError: the trigger is not running, or stopped meanwhile; the job may exist all the same.
-            TimeoutError: it took too long; the same holds.
+            TimeoutError: on leaving it: it took too long.
+            StoppingError: on leaving it: the trigger stopped meanwhile.
 
         """
-        with self._work():
-            deadline = self._deadlines_of(timeout_seconds).begin()
-            try:
-                with deadline:
-                    return await endpoint()
-            except TimeoutError:
-                if deadline.is_over and not self._accepts_work:
-                    raise StoppingError(f"'{self._name}' stopped during a call") from None
-                raise
-
-    def _deadlines_of(self, seconds: float) -> Deadlines:
         if seconds not in self._deadlines:
             self._deadlines[seconds] = Deadlines(seconds)
-        return self._deadlines[seconds]
+        return self._deadlines[seconds].begin()
 
     async def _take_in(self, request: JobRequest) -> JobRequest:
         self._last_event_at = self._clock.now()
@@ -92,17 +78,10 @@ class ReceivingTrigger(BaseTrigger):
     async def _record_quietly(
         self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
     ) -> None:
-        entry = partial(
-            self._entry,
-            event,
-            outcome,
-            self._clock.now(),
-            reason=reason,
-            body=event.body,
-            job_ids=[job.id for job in jobs],
-        )
+        job_ids = [job.id for job in jobs]
+        entry = self._entry(event, outcome, self._clock.now(), reason=reason, body=event.body, job_ids=job_ids)
         if self._log is None:
-            await self._keep_quietly(entry())
+            await self._keep_quietly(entry)
             return
         self._log.add(entry)
         if outcome is EventOutcome.REJECTED:
@@ -119,5 +98,5 @@ class ReceivingTrigger(BaseTrigger):
 
     async def _cut_off_calls(self) -> None:
         for deadlines in self._deadlines.values():
-            deadlines.cut_off_all()
+            deadlines.cut_off_all(partial(StoppingError, f"'{self._name}' stopped during a call"))
         await self._drain()

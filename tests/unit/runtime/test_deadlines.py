@@ -48,15 +48,15 @@ async def test_one_that_begins_while_another_is_watched_has_its_own_time() -> No
 
 
 @pytest.mark.asyncio
-async def test_all_can_be_cut_off_at_once() -> None:
+async def test_all_can_be_cut_off_at_once_with_the_reason() -> None:
     deadlines = Deadlines(60)
     tasks = [asyncio.create_task(_wait_within(deadlines, asyncio.Event())) for _ in range(3)]
     await _until_under_way(*tasks)
-    deadlines.cut_off_all()
-    deadlines.cut_off_all()
+    deadlines.cut_off_all(InterruptedError)
+    deadlines.cut_off_all(TimeoutError)
 
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(result) for result in results] == [TimeoutError] * 3
+    assert [type(result) for result in results] == [InterruptedError] * 3
 
 
 @pytest.mark.asyncio
@@ -66,7 +66,7 @@ async def test_who_is_cancelled_by_somebody_else_stays_cancelled(is_late: bool) 
     task = asyncio.create_task(_wait_within(deadlines, asyncio.Event()))
     await _until_under_way(task)
     if is_late:
-        deadlines.cut_off_all()
+        deadlines.cut_off_all(TimeoutError)
     task.cancel()
 
     with pytest.raises(asyncio.CancelledError):

@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import pydantic
@@ -153,7 +152,8 @@ class SourceReceivingTrigger(ReceivingTrigger):
                     return read
                 # cut off, it may have happened all the same: it is delivered again under the same key
                 seconds = min(self.config.enqueue_timeout_seconds, routes.reader.patience_seconds)
-                return await self._call(partial(self._take_deliveries, routes, read, call), seconds)
+                with self._work(), self._deadline(seconds):
+                    return await self._take_deliveries(routes, read, call)
         except StoppingError as error:
             raise not_running() from error
         except Exception as error:

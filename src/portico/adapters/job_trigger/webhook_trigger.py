@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -109,12 +108,13 @@ class WebhookTrigger(SourceReceivingTrigger):
         super().__init__(job_creator, name=name, clock=clock, store=store, inbox=inbox)
         self.config = config or WebhookConfig()
         self.payload_schemas = dict(payload_schemas or {})
-        self._mapped_steps = (PayloadSchemas(with_json_schemas(payload_schemas or {})), PriorityMap(priority_map or {}))
-        self._steps: tuple[IntakeStep, ...] = (
-            AllowList(self.config.allowed_job_types),
-            require_job_type_of_sane_length,
-            *self._mapped_steps,
+        self._mapped_steps: tuple[IntakeStep, ...] = (
+            *((PayloadSchemas(with_json_schemas(payload_schemas)),) if payload_schemas else ()),
+            *((PriorityMap(priority_map),) if priority_map else ()),
         )
+        allowed = self.config.allowed_job_types
+        first = AllowList(allowed) if allowed else require_job_type_of_sane_length
+        self._steps: tuple[IntakeStep, ...] = (first, *self._mapped_steps)
         self._limits = JobLimits(
             self.config, rate_limits, max_requests_per_minute, rate_limiter, clock=self._clock, key=self._rate_key
         )
@@ -221,8 +221,8 @@ class WebhookTrigger(SourceReceivingTrigger):
             with self._gate.slot():
                 request = await self._reader.read(http_request, call)
                 # cut off, it may have happened all the same: the caller repeats it with its key
-                seconds = self.config.enqueue_timeout_seconds
-                return request, await self._call(partial(self._create_job_endpoint, request), seconds)
+                with self._work(), self._deadline(self.config.enqueue_timeout_seconds):
+                    return request, await self._create_job_endpoint(request)
         except Told:
             raise
         except StoppingError as error:
@@ -245,7 +245,8 @@ class WebhookTrigger(SourceReceivingTrigger):
         return [await self._create_job_endpoint(request)]
 
     async def _replay_while_running(self, delivery_id: UUID) -> Sequence[Job]:
-        return await self._call(partial(self.deliveries.replay, delivery_id), self.config.enqueue_timeout_seconds)
+        with self._work(), self._deadline(self.config.enqueue_timeout_seconds):
+            return await self.deliveries.replay(delivery_id)
 
     async def _told(self, answer: Told, error: Exception, request: WebhookJobRequest | None, call: Call) -> Told:
         await self._settle(answer, error, request, call)

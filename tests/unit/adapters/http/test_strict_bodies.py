@@ -36,6 +36,7 @@ async def test_sixty_four_levels_pass_with_those_of_the_request(levels: int) -> 
 @pytest.mark.webhook_case(30)
 @pytest.mark.parametrize("body", [b"[" * 100_000, _job(b"[" * 100_000), _job(b'{"a":' * 100_000)])
 async def test_a_hundred_thousand_brackets_take_no_time(body: bytes) -> None:
+    gc.collect()
     started = time.process_time()
     status, _, jobs = await _post(body)
 
