@@ -1,5 +1,6 @@
 """Bodies at the edge of what strict JSON lets in, over HTTP."""
 
+import gc
 import time
 
 import pytest
