@@ -1,7 +1,6 @@
 """All schedules of a trigger, by the time at which there is something to do."""
 
 import heapq
-from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -21,7 +20,7 @@ class ScheduleAgenda:
         self._by_id: dict[str, ScheduleProgress] = {}
         self._places: list[_Place] = []
         self._planned: dict[_Place, list[ScheduleProgress]] = {}
-        self._due: deque[ScheduleProgress] = deque()
+        self._due: list[ScheduleProgress] = []
         self._dropped = 0
 
     def __iter__(self) -> Iterator[ScheduleProgress]:
@@ -70,16 +69,19 @@ class ScheduleAgenda:
             progress.doubt(now)
         self._plan_all()
 
-    def pop_due(self, now: datetime) -> ScheduleProgress | None:
-        """Take out the first that has something to do by `now`; one that is busy is planned again when it has ended."""
-        while self.is_due(now):
+    def take_due(self, now: datetime) -> Iterator[ScheduleProgress]:
+        """Take out, one after the other, what has something to do by `now`.
+
+        One that is busy is planned again when it has ended.
+        """
+        while self._due or self.is_due(now):
             if not self._due:
-                self._due.extend(self._planned.pop(heapq.heappop(self._places)))
-            progress = self._due.popleft()
+                self._due = self._planned.pop(heapq.heappop(self._places))
+                self._due.reverse()
+            progress = self._due.pop()
             progress.is_planned = False
             if not progress.is_gone and not progress.is_paused and not progress.is_busy:
-                return progress
-        return None
+                yield progress
 
     def is_due(self, now: datetime) -> bool:
         """Tell whether there may be something to do."""

@@ -153,12 +153,14 @@ class ScheduleLoop(ScheduledJobs):
         now, agenda = self._clock.now(), self._book.agenda
         dues: list[Due] = []
         missed = 0
-        while len(dues) < at_least and (progress := agenda.pop_due(now)) is not None:
+        for progress in agenda.take_due(now):
             taken = progress.take(now)
             missed += progress.has_missed
             dues += [Due(progress, occurrence, is_last=occurrence is taken[-1]) for occurrence in taken]
             if not taken:
                 agenda.plan(progress)
+            if len(dues) >= at_least:
+                break
         if missed:
             self._tell_of_missed(missed, dues)
         return dues

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from portico.runtime.schedule_config import ScheduleConfig
 from portico.runtime.schedule_misfires import LATE, chosen
-from portico.runtime.schedule_occurrences import Occurrence
+from portico.runtime.schedule_occurrences import Occurrence, on_time
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -113,7 +113,7 @@ class ScheduleProgress:
         self.has_missed = not is_alone or now - first > LATE
         if not self.has_missed:
             self.due_at = following
-            return [Occurrence(first)]
+            return [on_time(first)]
         self.due_at = self._ticks.next_after(now)
         taken = chosen(self.schedule, self._ticks, self.reached, now)
         if not taken:

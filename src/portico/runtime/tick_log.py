@@ -18,19 +18,19 @@ _TOO_MANY = 2_000
 
 
 class _Lines(NamedTuple):
-    # texts and numbers, through which the collector of cycles does not go again and again: very many may wait
+    # very many may wait: the collector of cycles goes through lists and enumerations, not through tuples of these
     at: datetime
-    source_ids: Sequence[str]
-    outcomes: Sequence[EventOutcome]
-    job_ids: Sequence[int]
+    source_ids: tuple[str, ...]
+    are_duplicates: tuple[bool, ...]
+    job_ids: tuple[int, ...]
 
     def events(self, trigger: str) -> Iterator[InboxEvent]:
-        for source_id, outcome, job_id in zip(self.source_ids, self.outcomes, self.job_ids, strict=True):
+        for source_id, is_duplicate, job_id in zip(self.source_ids, self.are_duplicates, self.job_ids, strict=True):
             yield InboxEvent(
                 id=event_id(),
                 trigger=trigger,
                 received_at=self.at,
-                outcome=outcome,
+                outcome=EventOutcome.DUPLICATE if is_duplicate else EventOutcome.ACCEPTED,
                 source_id=source_id,
                 job_ids=(UUID(int=job_id),),
             )
@@ -52,7 +52,8 @@ class TickLog:
         """Put a line for each job in its place behind the others."""
         if len(self._waiting) == _TOO_MANY:
             self._pass_on()
-        self._waiting.append(_Lines(at, source_ids, [outcome_of(job) for job in jobs], [job.id.int for job in jobs]))
+        are_duplicates = tuple(outcome_of(job) is EventOutcome.DUPLICATE for job in jobs)
+        self._waiting.append(_Lines(at, tuple(source_ids), are_duplicates, tuple(job.id.int for job in jobs)))
         self._has_some.set()
 
     async def run(self, nothing_is_due: asyncio.Event) -> None:
