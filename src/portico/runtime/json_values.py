@@ -13,6 +13,7 @@ _MAX_INTEGER_BITS = 14_000
 _MAX_KEY_LENGTH = 80
 _NUMBERS = frozenset({bool, int, float})
 _LARGE = 1e300
+_MANY = 1_000_000
 _TEXT = frozenset({str})
 
 
@@ -55,9 +56,25 @@ def path_text(path: str, segments: Iterable[str | int]) -> str:
 
 
 def _is_surely_json(value: object) -> bool:
-    """Tell it of what is small and plain, as nearly everything is, in a fraction of the time."""
-    waiting: list[Any] = [value]
-    for each in waiting:
+    """Tell it of what is plain, as nearly everything is, in a fraction of the time: level by level, without places."""
+    level: list[Any] = [value]
+    seen = 0
+    for _ in range(MAX_DEPTH):
+        below = _below_plain(level)
+        if not below:
+            return below is not None
+        seen += len(below)
+        # a list that holds itself twice has twice as much on each level
+        if seen > _MANY:
+            break
+        level = below
+    return False
+
+
+def _below_plain(level: Iterable[Any]) -> list[Any] | None:
+    """Return what the values hold, or None where one of them is not plain."""
+    below: list[Any] = []
+    for each in level:
         kind, is_fine = type(each), True
         if kind is str:
             is_fine = each.isascii()
@@ -65,15 +82,14 @@ def _is_surely_json(value: object) -> bool:
             is_fine = -_LARGE < each < _LARGE
         elif kind is dict:
             is_fine = _TEXT.issuperset(map(type, each)) and "".join(each).isascii()
-            waiting += each.values()
+            below += each.values()
         elif kind is list:
-            waiting += each
+            below += each
         else:
             is_fine = each is None
-        # more of them than levels are allowed: then they may be nested too deep
-        if not is_fine or len(waiting) > MAX_DEPTH:
-            return False
-    return True
+        if not is_fine:
+            return None
+    return below
 
 
 def _check(value: object, depth: int) -> None:

@@ -62,9 +62,9 @@ def test_a_small_object_with_an_odd_key_is_refused(key: Any) -> None:
         require_json({"a": 1, key: 2})
 
 
-def test_a_list_that_holds_itself_is_refused() -> None:
+def test_a_list_that_holds_itself_twice_is_refused_before_it_fills_the_memory() -> None:
     value: list[Any] = []
-    value.append(value)
+    value += [value, value]
 
     with pytest.raises(ValidationError, match="circular"):
         require_json(value)
@@ -113,6 +113,13 @@ def test_a_circle_is_refused() -> None:
     value.append(value)
 
     with pytest.raises(ValidationError, match="circular"):
+        require_json(value)
+
+
+def test_what_is_large_and_odd_is_refused_where_it_is() -> None:
+    value = {"rows": [{"id": number, "tags": ["a"]} for number in range(1_000)] + [{"id": float("nan")}]}
+
+    with pytest.raises(ValidationError, match=r"payload\.rows\[1000\]\.id: NaN is not JSON"):
         require_json(value)
 
 
