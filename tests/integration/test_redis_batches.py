@@ -117,9 +117,9 @@ async def test_a_batch_that_another_process_goes_on_with_is_answered_as_the_prod
     await producer.initialize()
     run = producer.store.run
 
-    async def run_late(script: str, *arguments: Any, **options: Any) -> Any:
-        answer = await run(script, *arguments, **options)
-        if script == "batch_apply":
+    async def run_late(operation: str, *arguments: Any, **options: Any) -> Any:
+        answer = await run(operation, *arguments, **options)
+        if operation == "batch_apply":
             await other.requeue_expired()
         return answer
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
-from portico.adapters.store.redis.scripts import digest
+from portico.adapters.store.redis.library import function
 from portico.adapters.store.redis.store import RedisStore
 from portico.adapters.store.redis.wire import Wire
 from portico.exceptions import DatabaseError
@@ -35,8 +35,8 @@ class LossyWire:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}{self._path}"
 
-    def lose_reply_to(self, script: str) -> None:
-        self._losing = digest(script).encode()
+    def lose_reply_to(self, operation: str) -> None:
+        self._losing = function(operation).encode()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)

@@ -276,20 +276,47 @@ async def test_a_server_out_of_memory_refuses_new_jobs_and_lets_old_ones_end(tmp
             assert second is not None
             assert await queue.heartbeat() == frozenset()
             assert await queue.reject(second.id, requeue=False)
+            newcomer = RedisJobQueueAdapter(server.url)
+            assert (await newcomer.get_queue_stats("default")).completed_count == 1
+            await newcomer.close()
             await operator.config_set("maxmemory", "0")
         assert (await queue.enqueue(job())).status is JobStatus.PENDING
         await queue.close()
 
 
-async def test_scripts_that_the_server_forgot_are_sent_again(redis_url: str, redis_prefix: str) -> None:
-    queue = RedisJobQueueAdapter(redis_url, prefix=redis_prefix)
-    await queue.enqueue(job())
-    async with Redis.from_url(redis_url) as operator:
-        await operator.script_flush()
-    answers = await asyncio.gather(*(queue.enqueue(job()) for _ in range(5)))
-    assert not any(answer.is_duplicate for answer in answers)
-    assert (await queue.get_queue_stats("default")).pending_count == 6
-    await queue.close()
+async def test_functions_that_the_server_forgot_are_loaded_again(tmp_path: Path) -> None:
+    with OwnRedis(tmp_path) as server:
+        queues = [RedisJobQueueAdapter(server.url) for _ in range(5)]
+        for queue in queues:
+            await queue.enqueue(job())
+        async with Redis.from_url(server.url) as operator:
+            await operator.function_flush()
+        answers = await asyncio.gather(*(queue.enqueue(job()) for queue in queues * 5))
+        assert not any(answer.is_duplicate for answer in answers)
+        assert (await queues[0].get_queue_stats("default")).pending_count == 30
+        for queue in queues:
+            await queue.close()
+
+
+async def test_the_rights_that_the_page_names_are_enough(tmp_path: Path) -> None:
+    with OwnRedis(tmp_path) as server:
+        async with Redis.from_url(server.url) as operator:
+            await operator.acl_setuser(
+                "worker",
+                enabled=True,
+                passwords=[f"+{SECRET}"],
+                keys=["{portico}*"],
+                channels=["{portico}*"],
+                commands=["+@all", "-@admin", "-@dangerous", "+info"],
+            )
+        queue = RedisJobQueueAdapter(f"redis://worker:{SECRET}@127.0.0.1:{server.port}/0")
+        waiting = asyncio.create_task(queue.dequeue("default", timeout=5))
+        stored = await queue.enqueue(job())
+        claimed = await waiting
+        assert claimed is not None
+        assert claimed.id == stored.id
+        assert await queue.acknowledge(claimed.id)
+        await queue.close()
 
 
 async def test_a_newer_schema_is_refused(redis_url: str, redis_prefix: str) -> None:

@@ -18,7 +18,7 @@ logger = get_logger(__name__)
 
 
 class Bell:
-    """Rings the signals of this process when a script says that a queue has news."""
+    """Rings the signals of this process when a function says that a queue has news."""
 
     def __init__(self, store: RedisStore, signals: ReadySignals) -> None:
         self._store = store

@@ -23,7 +23,7 @@ _REFUSALS: Mapping[str, str] = MappingProxyType(
     {
         "WRONGPASS": "it refuses the user or the password of the URL",
         "NOAUTH": "it asks for a password: put it into the URL, redis://user:password@host",
-        "NOPERM": "this user may not do that: Portico needs scripts, hashes, sorted sets, and its prefix's keys",
+        "NOPERM": "this user may not do that: Portico needs functions, hashes, sorted sets, and its prefix's keys",
     }
 )
 

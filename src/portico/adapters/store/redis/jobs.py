@@ -48,7 +48,7 @@ logger = get_logger(__name__)
 
 
 class RedisJobs(JobStore):
-    """Every method is one script, or several of a bounded size; concurrent single calls become one."""
+    """Every method is one function on the server, or several of a bounded size; concurrent single calls become one."""
 
     def __init__(self, store: RedisStore, rules: KeepingRules) -> None:
         self._store = store
@@ -209,7 +209,7 @@ class RedisJobs(JobStore):
             below, *found = await self._store.run(
                 "job_list", below, _LOOKED_AT_ONCE, wanted, *narrowing, is_repeatable=True
             )
-            # the text and the time are in the record, which the script does not open
+            # the text and the time are in the record, which the function does not open
             jobs += filter(which.finds, (job_from_record(*record) for record in found))
         return jobs
 
@@ -245,12 +245,12 @@ class RedisJobs(JobStore):
             done += [bool(each) for each in await self._store.run("job_release", *arguments, is_repeatable=True)]
         return done
 
-    async def _those_of(self, script: str, held: Mapping[UUID, int], *first: Argument) -> frozenset[UUID]:
-        """Return the ids that a script answers of claims."""
+    async def _those_of(self, operation: str, held: Mapping[UUID, int], *first: Argument) -> frozenset[UUID]:
+        """Return the ids that an operation answers of claims."""
         ids: list[bytes] = []
         for chunk in _chunks(list(held.items()), _LOOKED_AT_ONCE):
             pairs = [part for job_id, token in chunk for part in (job_id.bytes, token)]
-            ids += await self._store.run(script, *first, *pairs, is_repeatable=True)
+            ids += await self._store.run(operation, *first, *pairs, is_repeatable=True)
         return frozenset(UUID(bytes=job_id) for job_id in ids)
 
     async def _look_at_slots(self) -> None:

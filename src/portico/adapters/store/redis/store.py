@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from portico.adapters.store.redis.address import RedisAddress
 from portico.adapters.store.redis.failures import code_of, explained, lost
-from portico.adapters.store.redis.scripts import digest, scripts
+from portico.adapters.store.redis.library import function, library
 from portico.adapters.store.redis.server_clock import ServerClock
 from portico.adapters.store.redis.settings import ServerSettings
 from portico.adapters.store.redis.wire import Argument, Wire
@@ -51,6 +51,10 @@ class RedisStore:
             message = f"prefix must be some text without braces, not {prefix!r}"
             raise ConfigurationError(message)
         self.address = RedisAddress(url)
+        # known to be installed by now
+        from hiredis import ReplyError
+
+        self._failure: type[Exception] = ReplyError
         self.base = f"{{{prefix}}}"
         self.is_durable = False
         self._durability: Durability = durability or "process"
@@ -93,14 +97,14 @@ class RedisStore:
         """Return a key of this prefix."""
         return f"{self.base}:{name}"
 
-    async def run(self, script: str, *arguments: Argument, is_repeatable: bool = False) -> Any:
-        """Run a script and return its reply.
+    async def run(self, operation: str, *arguments: Argument, is_repeatable: bool = False) -> Any:
+        """Run a function of the library and return its reply.
 
         It is told the time where the store has a clock of its own. One that is repeatable is sent once more where
         the connection broke before its reply, and told so.
         """
         now = "" if self._given_clock is None else microseconds(self._given_clock.now())
-        command = ("EVALSHA", digest(script), 1, self.base, now)
+        command = ("FCALL", function(operation), 1, self.base, now)
         try:
             return await self._ask((*command, "0", *arguments))
         except ConnectionResetError as error:
@@ -142,33 +146,30 @@ class RedisStore:
         self._server_clock.observe(server_time)
 
     async def _ask(self, command: tuple[Argument, ...]) -> Any:
-        from hiredis import ReplyError
-
         for _ in range(_ATTEMPTS):
             wire = self._wire
             if wire is None or wire.is_lost:
                 wire = await self._connect()
             try:
                 return await wire.call(*command)
-            except ReplyError as error:
-                # nothing was done: the scripts are gone after a restart, the slot is another node's
+            except self._failure as error:
+                # nothing was done: the library is not there, or the slot is another node's
                 if not await self._has_remedied(error, wire):
                     raise explained(error, self.address.place) from error
         message = f"Redis at {self.address.place} sends this client from one node of the cluster to another and back"
         raise DatabaseError(message)
 
     async def _has_remedied(self, error: Exception, wire: Wire) -> bool:
-        match code_of(error):
-            case "NOSCRIPT":
-                await self._load_scripts(wire)
-            case "MOVED":
-                host, _, port = str(error).split()[-1].rpartition(":")
-                # a node that does not know its own name leaves it out
-                self.address.move_to((self.address.node[0] if host in ("", "?") else host, int(port)))
-                self._wire = None if self._wire is wire else self._wire
-                wire.retire()
-            case _:
-                return False
+        if str(error) == "ERR Function not found":
+            await self._load_library(wire)
+        elif code_of(error) == "MOVED":
+            host, _, port = str(error).split()[-1].rpartition(":")
+            # a node that does not know its own name leaves it out
+            self.address.move_to((self.address.node[0] if host in ("", "?") else host, int(port)))
+            self._wire = None if self._wire is wire else self._wire
+            wire.retire()
+        else:
+            return False
         return True
 
     async def _connect(self) -> Wire:
@@ -187,9 +188,8 @@ class RedisStore:
     async def _new_wire(self) -> Wire:
         wire = await self.address.connect()
         try:
-            # before the scripts: a server that misses the password hangs up on long requests without a word
+            # a short one first: a server that misses the password hangs up on long requests without a word
             seconds, microsecond = await wire.call("TIME")
-            await self._load_scripts(wire)
             self.observe(int(seconds) * 1_000_000 + int(microsecond))
         except BaseException as error:
             await wire.close()
@@ -208,13 +208,13 @@ class RedisStore:
         if not connecting.cancelled() and connecting.exception() is None:
             self._wire = connecting.result()
 
-    async def _load_scripts(self, wire: Wire) -> None:
-        from hiredis import ReplyError
-
+    async def _load_library(self, wire: Wire) -> None:
         try:
-            await asyncio.gather(*(wire.call("SCRIPT", "LOAD", text) for text in scripts().values()))
-        except ReplyError as error:
-            raise explained(error, self.address.place) from error
+            await wire.call("FUNCTION", "LOAD", library())
+        except self._failure as error:
+            # who shares the server may have been quicker
+            if "already exists" not in str(error):
+                raise explained(error, self.address.place) from error
 
     async def _check(self) -> None:
         version = int(await self.run("schema_claim", SCHEMA_VERSION, is_repeatable=True))

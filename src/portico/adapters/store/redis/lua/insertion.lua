@@ -1,16 +1,15 @@
--- Storing new jobs: it stands behind jobs.lua, before what takes them from a call or from a batch that was staged.
+-- Storing new jobs, for what takes them from a call or from a batch that was staged.
 -- Of each job there are, one after another: id, queue, type, inverted priority, document, max_retries, scheduled_at,
 -- idempotency key, unique key, partition ('' for none).
 local WIDTH = 10
 
 local function holder_of_key(queue, name, held_for, fresh)
-  now = now or store_time()
   local held = call('HGET', key('keys', queue), name)
   if not held or fresh[held] then return held end
-  if #held ~= 16 then return cmsgpack.unpack(held)[3] > now and held end
+  if #held ~= 16 then return cmsgpack.unpack(held)[3] > now() and held end
   local state = load_state(held)
   if not state then return false end
-  return (not ENDED[state[STATUS]] or (state[COMPLETED_AT] or state[FAILED_AT]) + held_for > now) and held
+  return (not ENDED[state[STATUS]] or (state[COMPLETED_AT] or state[FAILED_AT]) + held_for > now()) and held
 end
 
 -- answers what holds a job's id or key
@@ -60,7 +59,6 @@ local function insert(parts, first, held_for)
       gather(additions, 'HSET', JOBS, id, document)
       save(id, state)
       add(ORDER, seq, id)
-      if scheduled_at ~= '' then now = now or store_time() end
       line_up(state, scheduled_at ~= '' and tonumber(scheduled_at))
       -- a queue that has jobs ready is known
       if rung[queue] or scheduled_at ~= '' then call('SADD', base .. ':queues', queue) end

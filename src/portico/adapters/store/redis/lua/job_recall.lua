@@ -7,7 +7,7 @@ for first = 1, #places, AT_ONCE do
   for i, state in ipairs(load_states(ids)) do
     if is_held(state, ARGV[4]) then
       recalled = recalled + 1
-      release(ids[i], state, now)
+      release(ids[i], state, now())
     end
   end
 end

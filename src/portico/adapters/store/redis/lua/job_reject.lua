@@ -18,7 +18,7 @@ for i, state in ipairs(load_states(ids)) do
       finish(id, state, 'dead_letter', message)
     elseif not is_aborted(id, state) then
       state[RETRIES], state[ERROR] = state[RETRIES] + 1, message
-      wait_again(id, state, 'retrying', run_at ~= '' and tonumber(run_at) or now)
+      wait_again(id, state, 'retrying', run_at ~= '' and tonumber(run_at) or now())
     end
   end
 end

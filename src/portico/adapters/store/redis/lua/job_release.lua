@@ -9,7 +9,7 @@ for i, state in ipairs(load_states(ids)) do
   answers[i] = is_answered(state, token) and 1 or 0
   if is_held(state, token) then
     answers[i] = 1
-    release(id, state, run_at ~= '' and tonumber(run_at) or now)
+    release(id, state, run_at ~= '' and tonumber(run_at) or now())
   end
 end
 conclude()

@@ -10,6 +10,6 @@ if state[UNIQUE_KEY] then
 end
 remove(key(state[STATUS], state[QUEUE]), id)
 state[RETRIES], state[CRASHES], state[SCHEDULED_AT], state[FAILED_AT], state[ERROR] = 0, 0, false, false, false
-wait_again(id, state, 'pending', now)
+wait_again(id, state, 'pending', now())
 conclude()
 return 1

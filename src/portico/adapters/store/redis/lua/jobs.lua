@@ -1,6 +1,6 @@
--- What the operations on jobs share: it stands before each of them.
+-- What the operations on jobs share.
 --
--- Every key starts with KEYS[1], whose hash tag keeps all of them in one slot of a cluster:
+-- Every key starts with `base`, whose hash tag keeps all of them in one slot of a cluster:
 --   jobs       hash   id -> document (what never changes, as the client wrote it)
 --   states     hash   id -> packed state (the fields below)
 --   order      zset   id by sequence number: the list, newest last
@@ -24,8 +24,7 @@
 -- and 8 bytes of sequence number, so that such places come before all others of rank 0.
 -- Times are whole microseconds; a number is never put into text with `..`, which keeps 14 digits only.
 -- Writes that free memory come first: a server out of memory refuses a script at its first write or not at all.
-local call, base = redis.call, KEYS[1]
-local JOBS, STATES, ORDER = base .. ':jobs', base .. ':states', base .. ':order'
+local call, base, JOBS, STATES, ORDER, RECORDS
 local STATUS, QUEUE, TYPE, PLACE, MAX_RETRIES, SCHEDULED_AT, IDEMPOTENCY_KEY, UNIQUE_KEY = 1, 2, 3, 4, 5, 6, 7, 8
 local RETRIES, CRASHES, TOKEN, STARTED_AT, COMPLETED_AT, FAILED_AT, ERROR, RESULT = 9, 10, 11, 12, 13, 14, 15, 16
 local ABORT, SLOTS, PARTITION = 17, 18, 19
@@ -35,21 +34,23 @@ local function key(kind, queue)
   return base .. ':' .. kind .. ':' .. queue
 end
 
-local function store_time()
-  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
-  local time = call('TIME')
-  return tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
+-- the store's time, as far as it was asked for, and whether this call was sent before and its reply lost
+local moment, repeated
 
--- the store's time, and whether this call was sent before and its reply lost
-local now, repeated = nil, ARGV[2] == '1'
+local function now()
+  if not moment then
+    local time = call('TIME')
+    moment = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  end
+  return moment
+end
 
 local function id_of(place)
   return string.sub(place, -16)
 end
 
 -- commands that can wait for the end are gathered: one call for all members of a key
-local removals, additions, rung = {}, {}, {}
+local removals, additions, rung
 
 local function gather(batches, command, name, value, other)
   local batch = batches[name]
@@ -67,7 +68,7 @@ local function save(id, state) gather(additions, 'HSET', STATES, id, cmsgpack.pa
 
 -- Jobs of one priority go by rank: the first ones of all partitions, then the second ones. A queue in which none waits
 -- that has a partition has no ranks; where one waits, jobs without one ('') are a partition too.
-local by_turns, turns, heads = {}, {}, {}
+local by_turns, turns, heads
 local HIGHEST_RANK = 4294967295
 
 local function goes_by_turns(queue)
@@ -146,7 +147,7 @@ end
 -- got an earlier time
 local function line_up(state, run_at)
   local queue = state[QUEUE]
-  if not run_at or run_at <= now then
+  if not run_at or run_at <= now() then
     local ready = key('ready', queue)
     if rung[queue] == nil then rung[queue] = call('ZCARD', ready) == 0 end
     add(ready, 0, state[PLACE])

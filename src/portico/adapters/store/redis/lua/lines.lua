@@ -1,4 +1,4 @@
--- The line of a queue, as claims find it: it stands behind transitions.lua, before them.
+-- The line of a queue, as claims find it.
 -- How many jobs get ready by their time at once.
 local DUE_AT_ONCE = 1000
 
@@ -7,7 +7,7 @@ local function bring_forward(queue, max_crashes, message)
   if expire(queue, max_crashes, message) > 0 then conclude() end
   if call('SISMEMBER', base .. ':paused', queue) == 1 then return false end
   local due, ready = key('due', queue), key('ready', queue)
-  for _, place in ipairs(call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, DUE_AT_ONCE)) do
+  for _, place in ipairs(call('ZRANGE', due, '-inf', now(), 'BYSCORE', 'LIMIT', 0, DUE_AT_ONCE)) do
     remove(due, place)
     add(ready, 0, place)
   end

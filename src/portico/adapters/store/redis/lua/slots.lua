@@ -2,12 +2,12 @@
 -- A slot's id is 16 bytes. A concurrency's is held until the run ends, whatever ends it; one of starts for `window`.
 -- state[SLOTS] are the slots to give back: of a running job those that it has until it ends, of a waiting one the one
 -- that it is, or was, parked for: whenever such a job leaves the line, somebody else may go in its stead.
-local RECORDS, SIZE, WINDOW, QUEUES = base .. ':slots', 1, 2, 3
+local SIZE, WINDOW, QUEUES = 1, 2, 3
 -- so many jobs are called back to the line at once for a slot and a queue
 local CALLED_AT_ONCE = 1000
 
 -- slots to look at when the script ends, each with {size, window, queues} as far as that is news
-local touched = {}
+local touched
 
 local function hold_of(id, token)
   return id .. token
@@ -15,7 +15,7 @@ end
 
 local function room_of(slot, size)
   local holds = key('holds', slot)
-  call('ZREMRANGEBYSCORE', holds, '-inf', now)
+  call('ZREMRANGEBYSCORE', holds, '-inf', now())
   return size - call('ZCARD', holds)
 end
 
@@ -41,7 +41,7 @@ end
 
 local function look_again(slot, record, is_forsaken)
   local room, left = is_forsaken and CALLED_AT_ONCE or room_of(slot, record[SIZE]), {}
-  local next_end = record[WINDOW] and (call('ZRANGE', key('holds', slot), 0, 0, 'WITHSCORES')[2] or now + record[WINDOW])
+  local next_end = record[WINDOW] and (call('ZRANGE', key('holds', slot), 0, 0, 'WITHSCORES')[2] or now() + record[WINDOW])
   for _, queue in ipairs(record[QUEUES]) do
     if call_back(slot, queue, room) then
       left[#left + 1] = queue

@@ -1,6 +1,4 @@
--- What happens to stored jobs: it stands behind jobs.lua and slots.lua, before each operation but the insertion.
-now = store_time()
-
+-- What happens to stored jobs.
 local function free_unique(id, state)
   if not state[UNIQUE_KEY] then return end
   local name = key('unique', state[QUEUE])
@@ -10,8 +8,8 @@ end
 local function finish(id, state, status, message)
   free_unique(id, state)
   state[STATUS], state[ERROR], state[ABORT] = status, message, false
-  state[status == 'completed' and COMPLETED_AT or FAILED_AT] = now
-  add(key(status, state[QUEUE]), now, id)
+  state[status == 'completed' and COMPLETED_AT or FAILED_AT] = now()
+  add(key(status, state[QUEUE]), now(), id)
   save(id, state)
 end
 
@@ -37,7 +35,7 @@ end
 local function start_running(id, state, token, lease_end, slots)
   count_turn(state, -1)
   let_go(state)
-  state[STATUS], state[STARTED_AT], state[TOKEN], state[SLOTS] = 'running', now, token, slots
+  state[STATUS], state[STARTED_AT], state[TOKEN], state[SLOTS] = 'running', now(), token, slots
   add(key('running', state[QUEUE]), lease_end, state[PLACE])
   save(id, state)
 end
@@ -75,7 +73,7 @@ end
 local AT_ONCE = 250
 
 local function expire(queue, max_crashes, message)
-  local places = call('ZRANGE', key('running', queue), '-inf', now, 'BYSCORE', 'LIMIT', 0, AT_ONCE)
+  local places = call('ZRANGE', key('running', queue), '-inf', now(), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
   local ids = {}
   for i, place in ipairs(places) do ids[i] = id_of(place) end
   for i, state in ipairs(load_states(ids)) do
@@ -86,7 +84,7 @@ local function expire(queue, max_crashes, message)
       finish(ids[i], state, 'dead_letter', message .. ' (' .. crashes .. ' times)')
     elseif not is_aborted(ids[i], state) then
       state[CRASHES], state[ERROR] = crashes, message
-      wait_again(ids[i], state, 'retrying', now)
+      wait_again(ids[i], state, 'retrying', now())
     end
   end
   return #places
@@ -105,7 +103,7 @@ local function delete(id, state, held_for, document)
   gather(removals, 'HDEL', STATES, id)
   free_unique(id, state)
   if name and call('HGET', key('keys', queue), name) == id then
-    local expires_at = (state[COMPLETED_AT] or state[FAILED_AT] or now) + held_for
+    local expires_at = (state[COMPLETED_AT] or state[FAILED_AT] or now()) + held_for
     state[STATUS] = ENDED[status] and status or 'failed'
     local left = {id, state[STATUS], expires_at, document or call('HGET', JOBS, id), state}
     gather(additions, 'HSET', key('keys', queue), name, cmsgpack.pack(left))

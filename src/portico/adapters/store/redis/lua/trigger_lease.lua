@@ -1,18 +1,13 @@
 -- Takes, extends or gives back a lease. ARGV: now, repeated, trigger, key, holder, length ('' gives it back).
 -- Answers 1 when the holder has it (had it), else 0.
-local leases, name, holder = KEYS[1] .. ':leases:' .. ARGV[3], ARGV[4], ARGV[5]
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
-local held = redis.call('HGET', leases, name)
+local leases, name, holder = key('leases', ARGV[3]), ARGV[4], ARGV[5]
+local held = call('HGET', leases, name)
 local lease = held and cmsgpack.unpack(held)
 local is_mine = lease and lease[1] == holder
 if ARGV[6] == '' then
-  if is_mine then redis.call('HDEL', leases, name) end
+  if is_mine then call('HDEL', leases, name) end
   return is_mine and 1 or 0
 end
-if lease and not is_mine and lease[2] > now then return 0 end
-redis.call('HSET', leases, name, cmsgpack.pack({holder, now + tonumber(ARGV[6])}))
+if lease and not is_mine and lease[2] > now() then return 0 end
+call('HSET', leases, name, cmsgpack.pack({holder, now() + tonumber(ARGV[6])}))
 return 1
