@@ -7,7 +7,6 @@ from datetime import timedelta
 from functools import partial
 
 from portico.kits.job.acknowledgements import Acknowledgements
-from portico.kits.job.job_definition import JobDefinition
 from portico.kits.job.job_run import JobRun, RunPhase
 from portico.kits.job.job_slots import JobSlots
 from portico.kits.job.outcome import Failure, Success, failure_of
@@ -103,7 +102,8 @@ class JobAnswers:
             logger.warning("job_retrying", error=message, at=_place(run, failure), retry_in=round(delay, 3), **fields)
 
     def _policy(self, run: JobRun) -> RetryPolicy:
-        own = run.handler.options.retry_policy if isinstance(run.handler, JobDefinition) else None
+        definition = run.handling.definition
+        own = None if definition is None else definition.options.retry_policy
         return own or self._retry_policy
 
     def _release(self, run: JobRun, delay_seconds: float) -> _Answer:
@@ -113,14 +113,15 @@ class JobAnswers:
         return partial(self._queue.release, run.job.id, available_at=available_at)
 
     async def _tell_handler(self, run: JobRun, error: Exception) -> None:
-        if run.handler is None:
+        handling = run.handling
+        if handling.handler is None:
             return
         run.phase = RunPhase.HANDLER
         try:
             async with AsyncExitStack() as stack:
-                if run.timeout_seconds is not None:
-                    await stack.enter_async_context(Deadline(self._clock, run.timeout_seconds))
-                await run.handler.on_failure(run.job, error)
+                if handling.timeout_seconds is not None:
+                    await stack.enter_async_context(Deadline(self._clock, handling.timeout_seconds))
+                await handling.handler.on_failure(run.job, error)
         except asyncio.CancelledError:
             # the failure is known all the same, and the queue must be told
             take_cancellation()
@@ -160,4 +161,5 @@ class JobAnswers:
 
 def _place(run: JobRun, failure: Failure) -> str | None:
     """Say where the user looks: at the line that failed, or, for a payload that does not fit, at the function."""
-    return failure.place or (run.handler.place if isinstance(run.handler, JobDefinition) else None)
+    definition = run.handling.definition
+    return failure.place or (None if definition is None else definition.place)

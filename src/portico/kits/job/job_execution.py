@@ -61,7 +61,7 @@ class JobExecution:
         """Work a job off in this task; False when the task is no longer to be used."""
         is_reusable = True
         try:
-            if run.is_lost or run.is_aborted or run.is_late or run.handler is None or not self._accepts_work():
+            if run.is_lost or run.is_aborted or run.is_late or run.handling.handler is None or not self._accepts_work():
                 await self._dispose(run)
             else:
                 is_reusable = await self._execute(run, task)
@@ -99,7 +99,7 @@ class JobExecution:
         return True
 
     async def _give_up(self, run: JobRun) -> bool:
-        if run.is_threaded:
+        if run.handling.is_threaded:
             # the thread goes on, so the job is not given away
             raise asyncio.CancelledError
         take_cancellation()

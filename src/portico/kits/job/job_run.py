@@ -9,12 +9,11 @@ from typing import Any
 
 from portico.exceptions import ConfigurationError
 from portico.kits.job.context import Context, log_fields
-from portico.kits.job.job_definition import JobDefinition
+from portico.kits.job.handling import Handling
 from portico.kits.job.outcome import Outcome, failure_of, outcome_of
 from portico.kits.job.waiting import is_being_cancelled, timed_out
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobResult
-from portico.ports.job_handler import JobHandler
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -34,11 +33,10 @@ class RunPhase(Enum):
 
 @dataclass(eq=False, slots=True)
 class JobRun:
-    """What a worker knows of a job that it has claimed; `handler` is None when it has none for it."""
+    """What a worker knows of a job that it has claimed."""
 
     job: Job
-    handler: JobHandler | None
-    timeout_seconds: float | None
+    handling: Handling
     claimed_at: float
     """On the monotonic clock, as the other times here."""
     started_at: float = 0.0
@@ -81,11 +79,6 @@ class JobRun:
                 self._lost.set()
         return self._lost
 
-    @property
-    def is_threaded(self) -> bool:
-        """Whether its handler runs in a thread, which nothing can cancel."""
-        return isinstance(self.handler, JobDefinition) and self.handler.is_sync
-
     def log_fields(self) -> dict[str, Any]:
         """Return the fields by which logs name this run."""
         return log_fields(self.job)
@@ -113,7 +106,7 @@ class JobRun:
         self.has_timed_out = True
         if self.phase is RunPhase.THREAD:
             self.context.cancelled.set()
-            logger.warning("job_thread_overran", timeout_seconds=self.timeout_seconds, **self.log_fields())
+            logger.warning("job_thread_overran", timeout_seconds=self.handling.timeout_seconds, **self.log_fields())
         elif self.phase is RunPhase.HANDLER and self.task is not None:
             self.task.cancel()
 
@@ -130,12 +123,12 @@ class JobRun:
         """Note that the handler begins now, in this task."""
         self.task = task
         self.started_at = clock.monotonic()
-        if self.timeout_seconds is not None:
-            self._deadline = clock.now() + timedelta(seconds=self.timeout_seconds)
+        if self.handling.timeout_seconds is not None:
+            self._deadline = clock.now() + timedelta(seconds=self.handling.timeout_seconds)
 
     async def handle(self) -> Outcome:
         """Run the handler; raises only `CancelledError`, and only when somebody cancelled this task."""
-        self.phase = RunPhase.THREAD if self.is_threaded else RunPhase.HANDLER
+        self.phase = RunPhase.THREAD if self.handling.is_threaded else RunPhase.HANDLER
         try:
             result = await self._call_handler()
             if self.has_timed_out and self.phase is RunPhase.THREAD:
@@ -155,12 +148,13 @@ class JobRun:
             self.phase = RunPhase.ANSWER
 
     def _call_handler(self) -> Awaitable[JobResult]:
-        if isinstance(self.handler, JobDefinition):
-            return self.handler.run(self.context)
-        if self.handler is None:
+        handling = self.handling
+        if handling.definition is not None:
+            return handling.definition.run(self.context)
+        if handling.handler is None:
             message = f"no handler for job type {self.job.job_type!r}"
             raise ConfigurationError(message)
-        return self.handler.handle(self.job)
+        return handling.handler.handle(self.job)
 
     def _timed_out(self) -> TimeoutError:
-        return timed_out(self.timeout_seconds or 0)
+        return timed_out(self.handling.timeout_seconds or 0)

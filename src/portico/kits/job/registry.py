@@ -78,6 +78,7 @@ def _pairs(handlers: Handlers) -> Iterator[tuple[str, JobHandler]]:
         for job_type, handler in handlers.items():
             yield job_type, _require_handler(handler)
         return
+    _require_list(handlers)
     for element in handlers:
         for handler in _handlers_in(element):
             yield handler.job_type, handler
@@ -91,6 +92,12 @@ def _handlers_in(element: JobHandler | ModuleType) -> list[JobHandler]:
         message = f"module {element.__name__!r} holds no handlers"
         raise ConfigurationError(message)
     return found
+
+
+def _require_list(handlers: object) -> None:
+    if isinstance(handlers, str) or not isinstance(handlers, Iterable):
+        message = f"handlers must be a list of handlers, or a mapping from job type to handler, not {handlers!r}"
+        raise ConfigurationError(message)
 
 
 def _require_handler(value: object) -> JobHandler:

@@ -22,18 +22,20 @@ class RunTimeouts:
 
     def add(self, run: JobRun) -> None:
         """Watch a run from its beginning on."""
-        if run.timeout_seconds is None:
+        seconds = run.handling.timeout_seconds
+        if seconds is None:
             return
-        due = run.started_at + run.timeout_seconds
-        self._due.setdefault(run.timeout_seconds, {})[run] = due
+        due = run.started_at + seconds
+        self._due.setdefault(seconds, {})[run] = due
         if due < self._next_due:
             self._next_due = due
             self._sooner.set()
 
     def discard(self, run: JobRun) -> None:
         """The handler has ended."""
-        if run.timeout_seconds is not None:
-            self._due.get(run.timeout_seconds, {}).pop(run, None)
+        seconds = run.handling.timeout_seconds
+        if seconds is not None:
+            self._due.get(seconds, {}).pop(run, None)
 
     async def keep(self) -> None:
         """Time out whatever is due, for ever."""

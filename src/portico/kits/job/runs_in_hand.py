@@ -25,12 +25,11 @@ class RunsInHand:
 
     def add(self, run: JobRun) -> None:
         """Note a run; an earlier one of the same job has lost its lease, or it could not have been claimed."""
-        job_id = run.job.id
-        earlier = self._latest.get(job_id)
-        if earlier is not None:
-            earlier.lose_lease()
         self._runs[run] = None
-        self._latest[job_id] = run
+        earlier = self._latest.setdefault(run.job.id, run)
+        if earlier is not run:
+            earlier.lose_lease()
+            self._latest[run.job.id] = run
 
     def remove(self, run: JobRun) -> None:
         """Forget a run that is over."""

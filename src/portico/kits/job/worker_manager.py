@@ -12,8 +12,8 @@ from typing_extensions import override
 from portico.exceptions import ConfigurationError, DatabaseError, PorticoError
 from portico.kits.job.acknowledgements import Acknowledgements
 from portico.kits.job.event_loop_watch import EventLoopWatch
+from portico.kits.job.handling import NO_HANDLING, Handling
 from portico.kits.job.job_answers import JobAnswers
-from portico.kits.job.job_definition import JobDefinition
 from portico.kits.job.job_execution import JobExecution
 from portico.kits.job.job_run import JobRun, RunPhase
 from portico.kits.job.job_runners import JobRunners
@@ -26,7 +26,6 @@ from portico.kits.job.store_outage import StoreOutage
 from portico.kits.job.store_upkeep import StoreUpkeep
 from portico.ports.clock import Clock
 from portico.ports.job import Job
-from portico.ports.job_handler import JobHandler
 from portico.ports.job_queue import JobQueueAdapter, QueueCapability
 from portico.runtime.backoff import Backoff
 from portico.runtime.service import Service
@@ -99,9 +98,9 @@ class WorkerManager(Service):
         )
         self._processes = processes
         self._queue = job_queue
-        self._handlers = dict(HandlerRegistry(handlers))
-        self._time_limits = {
-            job_type: _time_limit(handler, handler_timeout_seconds) for job_type, handler in self._handlers.items()
+        self._handlings = {
+            job_type: Handling.by(handler, handler_timeout_seconds)
+            for job_type, handler in HandlerRegistry(handlers).items()
         }
         self._queue_names = tuple(dict.fromkeys(queues))
         self._job_grace_seconds = grace_seconds
@@ -226,7 +225,7 @@ class WorkerManager(Service):
     def _begin(self, jobs: Sequence[Job]) -> None:
         self._execution.is_tracing = is_enabled(logger, logging.DEBUG)
         now = self._clock.monotonic()
-        runs = [JobRun(job, self._handlers.get(job.job_type), self._time_limits.get(job.job_type), now) for job in jobs]
+        runs = [JobRun(job, self._handlings.get(job.job_type, NO_HANDLING), now) for job in jobs]
         for run in runs:
             self._runs.add(run)
             self._slots.take()
@@ -282,7 +281,7 @@ class WorkerManager(Service):
     @override
     def _on_started(self) -> None:
         logger.info(
-            "worker_started", worker=self._name, queues=list(self._queue_names), handlers=sorted(self._handlers)
+            "worker_started", worker=self._name, queues=list(self._queue_names), handlers=sorted(self._handlings)
         )
         if self._processes > 1:
             logger.warning(
@@ -299,11 +298,6 @@ class WorkerManager(Service):
             self._outage.begin(error)
             return
         super()._on_backoff(label, error, delay_seconds)
-
-
-def _time_limit(handler: JobHandler, default_seconds: float | None) -> float | None:
-    own = handler.options.timeout_seconds if isinstance(handler, JobDefinition) else None
-    return default_seconds if own is None else own
 
 
 def _require(is_right: bool, message: str) -> None:  # noqa: FBT001 - the condition comes first, as in an assertion
