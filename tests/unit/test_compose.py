@@ -290,3 +290,31 @@ async def test_limits_go_to_the_queue() -> None:
 async def test_a_limit_that_is_none_is_refused_before_anything_opens() -> None:
     with pytest.raises(ConfigurationError, match="limits"):
         composed(limits=["mail"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"queues": "mail"}, "queues must be a list of names, not 'mail'"),
+        ({"queues": []}, "queues must be a list of names, not []"),
+        ({"queues": ["mail", ""]}, "queues must be a list of names, not ['mail', '']"),
+        ({"queue_options": {"lease": 5}}, "queue_options has 'lease'; did you mean 'lease_seconds'?"),
+        ({"queue_options": {"url": "x"}}, "queue_options has 'url'; MemoryJobQueueAdapter takes lease_seconds, "),
+        ({"worker_options": {"grace": 3}}, "worker_options has 'grace'; did you mean 'grace_seconds'?"),
+        ({"worker_options": {"queues": ["mail"]}}, "worker_options has 'queues'; WorkerManager takes concurrency, "),
+    ],
+)
+async def test_an_option_that_cannot_be_meant_is_refused_where_it_is_written(
+    options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        composed(**options)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("added", [write_note, BareTrigger])
+async def test_what_is_added_must_be_a_trigger(added: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"jobs\.add takes a trigger, not (JobDefinition|the class BareTrigger)"
+    ):
+        composed().add(added)

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portico.compose.application import TRIGGER_DEFAULT_NAMES, Jobs
+from portico.compose.options import names_of, passed_on
 from portico.compose.stores import SCHEMES, open_store
 from portico.kits.job.registry import HandlerRegistry
+from portico.kits.job.worker_manager import WorkerManager
 from portico.ports.clock import Clock
 from portico.ports.job_limits import JobLimit
 from portico.ports.retention import DEFAULT_RETENTION
@@ -54,9 +56,9 @@ def jobs(  # noqa: PLR0913 - the whole application in one call
         store=store,
         inbox=inbox,
         registry=HandlerRegistry(handlers),
-        queues=None if queues is None else tuple(queues),
+        queues=names_of(queues),
         has_workers=workers,
-        worker_options={"concurrency": concurrency, **(worker_options or {})},
+        worker_options={"concurrency": concurrency, **passed_on("worker_options", worker_options or {}, WorkerManager)},
         retention=options.get("retention", DEFAULT_RETENTION),
         clock=clock,
     )

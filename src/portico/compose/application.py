@@ -138,9 +138,10 @@ class Jobs(Service):
         A trigger that takes a store and an inbox is given this application's where it has none.
 
         Raises:
-            ConfigurationError: another trigger has the name, or the application runs already.
+            ConfigurationError: it is no trigger, another has the name, or the application runs already.
 
         """
+        _require_trigger(trigger)
         own = trigger.name if isinstance(trigger, _TakesState) else None
         called = name or own or _default_name(type(trigger))
         if self._exit_stack is not None:
@@ -234,6 +235,12 @@ def _default_name(trigger_type: type[JobTrigger]) -> str:
     if trigger_type.__name__ in TRIGGER_DEFAULT_NAMES:
         return TRIGGER_DEFAULT_NAMES[trigger_type.__name__]
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", trigger_type.__name__.removesuffix("Trigger")).lower() or "trigger"
+
+
+def _require_trigger(added: object) -> None:
+    if not isinstance(added, JobTrigger):
+        kind = f"the class {added.__name__}" if isinstance(added, type) else type(added).__name__
+        raise ConfigurationError(f"jobs.add takes a trigger, not {kind}; handlers go into compose.jobs(handlers=[...])")
 
 
 def _queue_names_of(trigger: JobTrigger) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from portico.compose.options import passed_on
 from portico.exceptions import ConfigurationError
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox
@@ -22,22 +23,25 @@ def open_store(
         ConfigurationError: the URL or an option cannot be used.
 
     """
-    scheme = url.partition(":")[0]
+    scheme, colon, _ = url.partition(":")
     if scheme == "memory":
         from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
 
-        return MemoryJobQueueAdapter(clock=clock, **options), MemoryTriggerStore(clock=clock), MemoryEventInbox()
+        memory = MemoryJobQueueAdapter(clock=clock, **passed_on("queue_options", options, MemoryJobQueueAdapter))
+        return memory, MemoryTriggerStore(clock=clock), MemoryEventInbox()
     if scheme in ("sqlite", "postgresql", "postgres", "postgresql+asyncpg"):
         from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
 
-        database = DatabaseJobQueueAdapter(url, clock=clock, **options)
+        database = DatabaseJobQueueAdapter(
+            url, clock=clock, **passed_on("queue_options", options, DatabaseJobQueueAdapter)
+        )
         return database, database.trigger_store(), database.event_inbox()
     if scheme in ("redis", "rediss", "unix"):
         from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
 
-        redis = RedisJobQueueAdapter(url, clock=clock, **options)
+        redis = RedisJobQueueAdapter(url, clock=clock, **passed_on("queue_options", options, RedisJobQueueAdapter))
         return redis, redis.trigger_store(), redis.event_inbox()
-    raise ConfigurationError(f"unknown store '{scheme}:'; supported are {', '.join(SCHEMES)}")
+    raise ConfigurationError(f"unknown store '{scheme}{colon}'; supported are {', '.join(SCHEMES)}")
 
 
 def rate_limiter_of(queue: JobQueueAdapter) -> RateLimiter | None:

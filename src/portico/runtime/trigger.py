@@ -71,6 +71,9 @@ class BaseTrigger(Service, JobTrigger):
     ) -> None:
         if name is not None and not name.strip():
             raise ConfigurationError("a trigger's name must not be blank")
+        if not callable(getattr(job_creator, "create_job", None)):
+            kind = type(job_creator).__name__
+            raise ConfigurationError(f"job_creator must be a JobCreator, such as jobs.creator, not {kind}")
         super().__init__(name=name or self.kind, clock=clock, restart_backoff=restart_backoff)
         self.job_creator = job_creator
         self._store = store

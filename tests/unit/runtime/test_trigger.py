@@ -1,13 +1,14 @@
 """The one way from an event to a job."""
 
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from unittest.mock import AsyncMock
 
 import pytest
 from structlog.testing import capture_logs
 from typing_extensions import override
 
+from portico.adapters.job_queue.memory_queue import MemoryJobQueueAdapter
 from portico.exceptions import ConfigurationError, DatabaseError, ValidationError
 from portico.ports.event_inbox import EventOutcome, InboxEvent
 from portico.ports.job_creator import JobCreator, JobRequest
@@ -176,6 +177,12 @@ async def test_a_trigger_with_both_says_nothing_of_the_kind(creator: RecordingJo
 async def test_a_blank_name_is_refused(creator: RecordingJobCreator) -> None:
     with pytest.raises(ConfigurationError, match="name must not be blank"):
         ProbeTrigger(creator, name=" ")
+
+
+async def test_what_cannot_create_jobs_is_refused_as_a_creator() -> None:
+    queue: Any = MemoryJobQueueAdapter()
+    with pytest.raises(ConfigurationError, match=r"job_creator must be a JobCreator, .* not MemoryJobQueueAdapter"):
+        ProbeTrigger(queue)
 
 
 async def test_no_log_line_holds_the_payload(trigger: ProbeTrigger) -> None:

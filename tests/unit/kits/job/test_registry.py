@@ -73,6 +73,12 @@ def test_something_else_is_refused() -> None:
         HandlerRegistry(handlers)
 
 
+@pytest.mark.parametrize("handlers", [make_report, "handlers", None])
+def test_one_thing_in_place_of_a_list_is_refused(handlers: Any) -> None:
+    with pytest.raises(ConfigurationError, match="handlers must be a list of handlers, or a mapping from job type"):
+        HandlerRegistry(handlers)
+
+
 def test_an_unknown_type_has_a_hint_only_when_something_is_near() -> None:
     registry = HandlerRegistry([make_report])
 
