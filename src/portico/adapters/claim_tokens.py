@@ -1,25 +1,27 @@
 """Which claims an adapter has, and had."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from uuid import UUID
 
 from portico.adapters.job_store import Claim, Holding
 
-_PAST_CLAIMS = 10_000
+PAST_CLAIMS = 10_000
 
 
 class ClaimTokens:
     """Tokens by job id, so that the port's answers need no more than the id.
 
-    The latest of those that were answered or lost are kept too: a late or repeated answer shows its old token and
-    changes nothing, where without one it would be taken for an operator's.
+    The latest of those that were answered or lost are kept too, at least `PAST_CLAIMS` and about twice as many at most: a
+    late or repeated answer shows its old token and changes nothing, where without one it would be taken for an
+    operator's.
     """
 
     def __init__(self) -> None:
         self._held: dict[UUID, int] = {}
-        self._past: OrderedDict[UUID, int] = OrderedDict()
+        # forgotten all at once: one by one, each would have its id hashed once more
+        self._past: dict[UUID, int] = {}
+        self._long_past: dict[UUID, int] = {}
         self._listeners: dict[object, Callable[[UUID], None]] = {}
 
     def add(self, claim: Claim) -> None:
@@ -38,7 +40,9 @@ class ClaimTokens:
     def holding(self, job_id: UUID) -> Holding:
         """Return what an answer shows: the token of the latest claim here, if there was any."""
         token = self._held.get(job_id)
-        return Holding(job_id, self._past.get(job_id) if token is None else token)
+        if token is None:
+            token = self._past.get(job_id, self._long_past.get(job_id))
+        return Holding(job_id, token)
 
     def held(self) -> dict[UUID, int]:
         """Return the claims that are neither answered nor lost."""
@@ -54,8 +58,8 @@ class ClaimTokens:
                 self._past[job_id] = token
             else:
                 self._held[job_id] = token
-        while len(self._past) > _PAST_CLAIMS:
-            self._past.popitem(last=False)
+        if len(self._past) >= PAST_CLAIMS:
+            self._past, self._long_past = {}, self._past
 
     def lose(self, holdings: Iterable[Holding]) -> None:
         """These claims ended without an answer."""

@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import replace
 
-from portico.adapters.claim_tokens import ClaimTokens
+from portico.adapters.claim_tokens import PAST_CLAIMS, ClaimTokens
 from portico.adapters.job_store import Claim, Holding
 from portico.ports.job import Job
 
@@ -33,10 +33,10 @@ def test_an_answer_to_an_earlier_claim_does_not_end_the_newer_one() -> None:
 
 def test_past_claims_are_forgotten_in_the_end() -> None:
     tokens = ClaimTokens()
-    tokens.add(Claim(JOB, 7))
-    tokens.settle_all()
-    for number in range(2, 10_002):
+    last = 2 * PAST_CLAIMS
+    for number in range(last + 1):
         tokens.add(Claim(replace(JOB, id=uuid.UUID(int=number)), number))
-    tokens.settle_all()
-    assert tokens.holding(JOB.id).token is None
-    assert tokens.holding(uuid.UUID(int=2)).token == 2
+        tokens.settle([tokens.holding(uuid.UUID(int=number))])
+    assert tokens.holding(uuid.UUID(int=0)).token is None
+    latest = range(last - PAST_CLAIMS + 1, last + 1)
+    assert [tokens.holding(uuid.UUID(int=number)).token for number in latest] == list(latest)
