@@ -17,7 +17,7 @@ from portico.adapters.job_queue.redis_queue import RedisJobQueueAdapter
 from portico.adapters.job_trigger.schedule_trigger import ScheduleConfig, ScheduleTrigger
 from portico.kits.job import JobService
 from portico.runtime.clock import SystemClock
-from portico.runtime.scheduled_jobs import Due
+from portico.runtime.schedule_progress import Due
 
 
 class SkewedClock(SystemClock):

@@ -46,8 +46,10 @@ class ScheduleAgenda:
                 self._plan_all()
 
     def plan(self, progress: ScheduleProgress) -> None:
-        """Put it in its place, unless it has one, or has nothing to do."""
-        if progress.is_planned or progress.is_gone or progress.is_paused or progress.due_at is None:
+        """Put it in its place, unless it has one, or has nothing to do for now."""
+        if progress.is_planned or progress.under_way or progress.is_gone or progress.is_paused:
+            return
+        if progress.due_at is None:
             return
         progress.is_planned = True
         place = (progress.due_at, -progress.schedule.priority)
@@ -72,7 +74,7 @@ class ScheduleAgenda:
     def take_due(self, now: datetime) -> Iterator[ScheduleProgress]:
         """Take out, one after the other, what has something to do by `now`.
 
-        One that is busy is planned again when it has ended.
+        One with ticks under way is planned again when they have ended.
         """
         while self._due or self.is_due(now):
             if not self._due:
@@ -80,7 +82,7 @@ class ScheduleAgenda:
                 self._due.reverse()
             progress = self._due.pop()
             progress.is_planned = False
-            if not progress.is_gone and not progress.is_paused and not progress.is_busy:
+            if not progress.is_gone and not progress.is_paused and not progress.under_way:
                 yield progress
 
     def is_due(self, now: datetime) -> bool:
@@ -103,5 +105,4 @@ class ScheduleAgenda:
         self._due.clear()
         for progress in self:
             progress.is_planned = False
-            if not progress.is_busy:
-                self.plan(progress)
+            self.plan(progress)

@@ -15,8 +15,8 @@ from portico.runtime.alarm import Alarm
 from portico.runtime.schedule_book import ScheduleBook
 from portico.runtime.schedule_clock import ClockGuard
 from portico.runtime.schedule_config import ScheduleConfig
-from portico.runtime.schedule_progress import is_incredible
-from portico.runtime.scheduled_jobs import CREATIONS_AT_ONCE, Due, ScheduledJobs
+from portico.runtime.schedule_progress import Due, ScheduleProgress, is_incredible
+from portico.runtime.scheduled_jobs import CREATIONS_AT_ONCE, ScheduledJobs
 from portico.runtime.service import StoppingError, describe
 from portico.utils.logging import get_logger
 
@@ -156,7 +156,7 @@ class ScheduleLoop(ScheduledJobs):
         for progress in agenda.take_due(now):
             taken = progress.take(now)
             missed += progress.has_missed
-            dues += [Due(progress, occurrence, is_last=occurrence is taken[-1]) for occurrence in taken]
+            dues += taken
             if not taken:
                 agenda.plan(progress)
             if len(dues) >= at_least:
@@ -206,7 +206,7 @@ class ScheduleLoop(ScheduledJobs):
     @override
     def _kept_waiting(self, due: Due, job: Job) -> None:
         due.progress.hold(due.occurrence, job.id, self._clock.now())
-        self._let_go(due)
+        self._let_go(due.progress)
 
     @override
     async def _finished(self, due: Due) -> None:
@@ -217,16 +217,12 @@ class ScheduleLoop(ScheduledJobs):
     @override
     def _finished_together(self, dues: Sequence[Due]) -> None:
         now, cursors = self._clock.now(), self._book.cursors
-        for due in dues:
-            due.progress.finish(due.occurrence, now)
-            cursors.save_later(due.progress)
-            self._let_go(due)
+        for progress, occurrence in dues:
+            progress.finish(occurrence, now)
+            cursors.save_later(progress)
+            self._let_go(progress)
 
-    def _let_go(self, due: Due) -> None:
-        progress = due.progress
-        if not due.is_last:
-            return
-        progress.is_busy = False
+    def _let_go(self, progress: ScheduleProgress) -> None:
         self._book.agenda.plan(progress)
         if progress.due_at is not None and progress.due_at < self._wakes_at:
             self._alarm.ring()

@@ -4,7 +4,7 @@ from collections import deque
 from datetime import datetime, timedelta
 
 from portico.runtime.schedule_config import ScheduleConfig
-from portico.runtime.schedule_occurrences import Cause, Occurrence
+from portico.runtime.schedule_occurrences import Cause, Occurrence, tick_at
 from portico.runtime.schedules import Ticks
 
 LATE = timedelta(seconds=60)
@@ -22,7 +22,7 @@ def chosen(schedule: ScheduleConfig, ticks: Ticks, after: datetime, now: datetim
     elif latest is not None and (schedule.misfire == "once" or now - latest <= LATE):
         found = [latest]
     on_time = latest if latest is not None and now - latest <= LATE else None
-    return [Occurrence(tick, Cause.TICK if tick == on_time else Cause.CATCH_UP) for tick in found]
+    return [tick_at(tick, Cause.TICK if tick == on_time else Cause.CATCH_UP) for tick in found]
 
 
 def _last(count: int, ticks: Ticks, after: datetime, until: datetime) -> list[datetime]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
+from uuid import uuid4
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -41,15 +42,13 @@ class Occurrence(NamedTuple):
 
     tick: datetime
     """Aware and in UTC."""
-    cause: Cause = Cause.TICK
-    run_id: str | None = None
-    """Makes a run that was asked for one of its own."""
+    name: str
+    """What identifies it among those of its schedule."""
+    cause: Cause
 
     def identity(self, schedule: ScheduleConfig) -> str:
         """Return what identifies it among all events of the trigger."""
-        if self.run_id is not None:
-            return f"{schedule.schedule_id}:run:{self.run_id}"
-        return f"{schedule.schedule_id}:{epoch_text(self.tick)}"
+        return f"{schedule.schedule_id}:{self.name}"
 
     def as_event(self, schedule: ScheduleConfig) -> Event:
         """Return it as the inbox keeps it."""
@@ -57,9 +56,14 @@ class Occurrence(NamedTuple):
 
 
 @lru_cache(_REMEMBERED)
-def on_time(tick: datetime) -> Occurrence:
-    """Return the tick that is no more than that: one for the thousands of schedules that fire at one time."""
-    return Occurrence(tick)
+def tick_at(instant: datetime, cause: Cause = Cause.TICK) -> Occurrence:
+    """Return the tick; the thousands of schedules that fire at one time share it."""
+    return Occurrence(instant, epoch_text(instant), cause)
+
+
+def run_asked_for(now: datetime) -> Occurrence:
+    """Return a run that is like no other."""
+    return Occurrence(now, f"run:{uuid4().hex}", Cause.RUN_NOW)
 
 
 def job_request(

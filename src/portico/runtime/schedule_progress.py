@@ -1,11 +1,12 @@
 """Which tick of a schedule is due."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from portico.runtime.schedule_config import ScheduleConfig
 from portico.runtime.schedule_misfires import LATE, chosen
-from portico.runtime.schedule_occurrences import Occurrence, on_time
+from portico.runtime.schedule_occurrences import Occurrence, tick_at
 from portico.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -14,10 +15,22 @@ _LOOK_AGAIN = timedelta(seconds=1)
 _NEVER_SO_FAR_AHEAD = timedelta(days=1)
 
 
+class Due(NamedTuple):
+    """A tick of a schedule that is to become a job."""
+
+    progress: "ScheduleProgress"
+    occurrence: Occurrence
+
+    @property
+    def schedule(self) -> ScheduleConfig:
+        """The schedule."""
+        return self.progress.schedule
+
+
 class ScheduleProgress:
     """One schedule between the last tick that is done and the next one; there may be 100,000 of these.
 
-    `is_busy` from `take` on, until whoever took it has told what became of each tick and sets it back.
+    What `take` returns is under way until `finish` or `hold` was called for each of it.
     """
 
     __slots__ = (
@@ -26,7 +39,6 @@ class ScheduleProgress:
         "blocker_id",
         "due_at",
         "has_missed",
-        "is_busy",
         "is_edited",
         "is_gone",
         "is_paused",
@@ -34,6 +46,7 @@ class ScheduleProgress:
         "is_unsaved",
         "reached",
         "schedule",
+        "under_way",
         "version",
     )
 
@@ -45,13 +58,14 @@ class ScheduleProgress:
         """That of the cursor in the store."""
         self.has_missed = False
         """What was taken last is not simply the tick of now."""
-        self.is_busy = False
         self.is_edited = False
         """The store does not know this timetable yet."""
         self.is_gone = False
         self.is_paused = False
         self.is_planned = False
         self.is_unsaved = False
+        self.under_way = 0
+        """How many were taken of which nobody has said yet what became of them."""
         self.blocker_id: UUID | None = None
         """The unfinished job that keeps a tick waiting."""
         self._held: Occurrence | None = None
@@ -59,17 +73,18 @@ class ScheduleProgress:
         self.due_at = self._ticks.next_after(reached)
         """When to take something; None when there is no further tick."""
 
-    def take(self, now: datetime) -> list[Occurrence]:
+    def take(self, now: datetime) -> list[Due]:
         """Return what is due by `now`, the oldest first."""
         due_at = self.due_at
         if due_at is None or due_at > now:
             return []
-        taken = [self._held] if self._held is not None else self._take_ticks(due_at, now)
-        self.is_busy = bool(taken)
+        taken = [Due(self, self._held)] if self._held is not None else self._take_ticks(due_at, now)
+        self.under_way = len(taken)
         return taken
 
     def finish(self, occurrence: Occurrence, now: datetime) -> None:
         """What was taken is done, or given up."""
+        self.under_way -= 1
         reached = occurrence.tick
         if self._held is not None and self._held == occurrence:
             self._held = self.blocker_id = None
@@ -80,13 +95,14 @@ class ScheduleProgress:
 
     def hold(self, occurrence: Occurrence, blocker_id: UUID, now: datetime) -> None:
         """The tick waits until the unfinished job has ended; if one waits already, it is left out."""
+        self.under_way -= 1
         if self._held is None or self._held == occurrence:
             self._held, self.blocker_id = occurrence, blocker_id
             self.due_at = now + _LOOK_AGAIN
 
     def rewind(self) -> None:
         """Forget what was taken and is not done; it is due again."""
-        self.is_busy = False
+        self.under_way = 0
         self._held = self.blocker_id = None
         self.due_at = self._ticks.next_after(self.reached)
 
@@ -107,18 +123,18 @@ class ScheduleProgress:
             self.reached = now
             self.due_at = self._ticks.next_after(now)
 
-    def _take_ticks(self, first: datetime, now: datetime) -> list[Occurrence]:
+    def _take_ticks(self, first: datetime, now: datetime) -> list[Due]:
         following = self._ticks.next_after(first)
         is_alone = following is None or following > now
         self.has_missed = not is_alone or now - first > LATE
         if not self.has_missed:
             self.due_at = following
-            return [on_time(first)]
+            return [Due(self, tick_at(first))]
         self.due_at = self._ticks.next_after(now)
         taken = chosen(self.schedule, self._ticks, self.reached, now)
         if not taken:
             self.reached = now
-        return taken
+        return [Due(self, occurrence) for occurrence in taken]
 
 
 def is_incredible(reached: datetime, now: datetime) -> bool:

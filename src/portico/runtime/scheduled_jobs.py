@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -23,8 +23,8 @@ from portico.ports.job_creator import BatchJobCreator, JobCreator, JobRequest
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.backoff import Backoff
 from portico.runtime.schedule_config import ScheduleConfig
-from portico.runtime.schedule_occurrences import Occurrence, is_kept_out, job_request
-from portico.runtime.schedule_progress import ScheduleProgress
+from portico.runtime.schedule_occurrences import Occurrence, is_kept_out, job_request, tick_at
+from portico.runtime.schedule_progress import Due, ScheduleProgress
 from portico.runtime.service import StoppingError, describe
 from portico.runtime.tick_log import TickLog
 from portico.runtime.trigger import BaseTrigger, outcome_of
@@ -35,19 +35,6 @@ logger = get_logger(__name__)
 CREATIONS_AT_ONCE = 16
 _ALERT_TIMEOUT_SECONDS = 10.0
 _STILL_DUE_CAP_SECONDS = 60.0
-
-
-class Due(NamedTuple):
-    """A tick of a schedule that is to become a job; `is_last` of those that were taken together."""
-
-    progress: ScheduleProgress
-    occurrence: Occurrence
-    is_last: bool = True
-
-    @property
-    def schedule(self) -> ScheduleConfig:
-        """The schedule."""
-        return self.progress.schedule
 
 
 @dataclass(slots=True)
@@ -103,7 +90,7 @@ class ScheduledJobs(BaseTrigger):
         What it raises is retried, a `ValidationError` is not. Called outside of a tick it takes the present second for
         one.
         """
-        call = _call.get() or Call(Occurrence(self._clock.now().replace(microsecond=0)))
+        call = _call.get() or Call(tick_at(self._clock.now().replace(microsecond=0)))
         request = self._request(config, call.occurrence, self._clock.now())
         job = call.job = await self._submit(request, **_facts_of(config))
         if not self._is_kept_out(config, call.occurrence, job):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 from typing_extensions import override
 
@@ -17,7 +16,7 @@ from portico.runtime.schedule_backfill import past_ticks
 from portico.runtime.schedule_changes import Pause
 from portico.runtime.schedule_config import ScheduleConfig, ScheduleDescription
 from portico.runtime.schedule_loop import CREATED_TOGETHER, ScheduleLoop
-from portico.runtime.schedule_occurrences import Cause, Occurrence
+from portico.runtime.schedule_occurrences import Cause, run_asked_for, tick_at
 from portico.utils.logging import get_logger
 
 __all__ = ["ScheduleConfig", "ScheduleDescription", "ScheduleTrigger"]
@@ -134,8 +133,7 @@ class ScheduleTrigger(ScheduleLoop):
 
         It is a duplicate where `overlap` keeps it out.
         """
-        run = Occurrence(self._clock.now(), Cause.RUN_NOW, uuid4().hex)
-        jobs = await self._create_asked_for(self._required(schedule_id), [run])
+        jobs = await self._create_asked_for(self._required(schedule_id), [run_asked_for(self._clock.now())])
         return jobs[0] if jobs else None
 
     async def backfill(
@@ -157,7 +155,7 @@ class ScheduleTrigger(ScheduleLoop):
             logger.warning("schedule_backfill_beyond_keys", trigger=self._name, **facts)
         jobs: list[Job] = []
         for begin in range(0, len(ticks), CREATED_TOGETHER):
-            occurrences = [Occurrence(tick, Cause.BACKFILL) for tick in ticks[begin : begin + CREATED_TOGETHER]]
+            occurrences = [tick_at(tick, Cause.BACKFILL) for tick in ticks[begin : begin + CREATED_TOGETHER]]
             jobs += await self._create_asked_for(schedule, occurrences)
         self._tell_of("schedule_backfilled", schedule_id, ticks=len(ticks))
         return jobs
