@@ -12,9 +12,8 @@ PAST_CLAIMS = 10_000
 class ClaimTokens:
     """Tokens by job id, so that the port's answers need no more than the id.
 
-    The latest of those that were answered or lost are kept too, at least `PAST_CLAIMS` and about twice as many at most: a
-    late or repeated answer shows its old token and changes nothing, where without one it would be taken for an
-    operator's.
+    The latest of those that were answered or lost are kept too, from `PAST_CLAIMS` to about twice as many: a late or
+    repeated answer shows its old token and changes nothing, where without one it would be taken for an operator's.
     """
 
     def __init__(self) -> None:
