@@ -22,6 +22,8 @@ jobs = compose.jobs("sqlite:///jobs.db")
     [
         ("", "app.py has neither 'app' nor 'jobs'", 4),
         ("import nonsense", "No module named 'nonsense'", 4),
+        ("from fastapi import FastAPI\napp = FastAPI", "app.py serves the class FastAPI, which is no application", 4),
+        ("app = 3", "app.py serves an object of the type int, which is no application", 4),
         (f"{IMPORTS}ScheduleConfig(cron='61 * * * *', job_type='x')", "cron '61 * * * *': minute has the item '61'", 3),
         (
             f"{IMPORTS}ScheduleConfig(cron='* * * * *', job_type='x', timezone='Mars')",
@@ -30,7 +32,7 @@ jobs = compose.jobs("sqlite:///jobs.db")
         ),
         (f"{IMPORTS}compose.jobs('mysql://root:s3cret@h/x')", "unknown store 'mysql:'; supported are memory://", 3),
         (f"{IMPORTS}compose.jobs('memory://', handlers=[print])", "is no handler: pass a JobHandler", 3),
-        (f"{IMPORTS}jobs.add(FileTrigger(jobs.creator, 'inbox', 'x'))", "trigger 'file' could not start", 3),
+        (f"{IMPORTS}jobs.add(FileTrigger(jobs.creator, 'inbox', 'x'))", "inbox; create it", 3),
         (
             f"{IMPORTS}jobs.add(RabbitMQTrigger(jobs.creator, 'amqp://u:s3cret@127.0.0.1:1/', 'q', {{'a': 'b'}}))",
             "trigger 'rabbitmq' could not start",

@@ -52,11 +52,19 @@ def run_application(options: RunOptions) -> None:
     served = application.served
     if isinstance(served, Jobs):
         served = FastAPI(title=options.target, lifespan=served.lifespan)
-    if not callable(served):
+    if isinstance(served, type) or not callable(served):
         raise CommandError(
-            f"{options.target} serves a {type(served).__name__}, no application", ExitCode.NO_APPLICATION
+            f"{options.target} serves {_kind(served)}, which is no application: FastAPI(...) and compose.jobs(...) "
+            "make one",
+            ExitCode.NO_APPLICATION,
         )
     asyncio.run(_serve(served, application.jobs, options))
+
+
+def _kind(served: object) -> str:
+    if isinstance(served, type):
+        return f"the class {served.__name__}"
+    return f"an object of the type {type(served).__name__}"
 
 
 async def _serve(served: Any, jobs: Jobs | None, options: RunOptions) -> None:

@@ -242,7 +242,7 @@ class FileTrigger(PollingTrigger):
         folder = self._shown("")
         match error:
             case FileNotFoundError():
-                return f"the folder to watch does not exist: {folder}"
+                return f"the folder to watch does not exist: {folder}; create it"
             case NotADirectoryError():
                 return f"the path to watch is not a folder: {folder}"
             case _:

@@ -337,9 +337,14 @@ class WebhookTrigger(SourceReceivingTrigger):
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
         if not self.config.allowed_job_types:
-            logger.warning("webhook_allows_every_job_type", trigger=self._name, prefix=self.config.prefix)
+            self._warn(
+                "webhook_allows_every_job_type", "WebhookConfig(allowed_job_types=[...]) lists what may be asked for"
+            )
         if self.config.auth is None:
-            logger.warning("webhook_asks_nobody_who_they_are", trigger=self._name, prefix=self.config.prefix)
+            self._warn("webhook_asks_nobody_who_they_are", "WebhookConfig(auth=Bearer(...)) lets in who has a token")
+
+    def _warn(self, event: str, hint: str) -> None:
+        logger.warning(event, trigger=self._name, prefix=self.config.prefix, hint=hint)
 
 
 def _event(call: Call) -> Event:

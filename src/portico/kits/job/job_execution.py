@@ -128,4 +128,10 @@ class JobExecution:
         # bounded: types may come from outside
         if job_type not in self._types_without_handler and len(self._types_without_handler) < _MAX_TYPES_NOTED:
             self._types_without_handler.add(job_type)
-            logger.warning("job_handler_missing", job_type=job_type, queue=run.job.queue_name, worker=self._worker)
+            logger.warning(
+                "job_handler_missing",
+                job_type=job_type,
+                queue=run.job.queue_name,
+                worker=self._worker,
+                hint="its jobs wait until a worker of the queue has a handler for them: handlers=[...]",
+            )

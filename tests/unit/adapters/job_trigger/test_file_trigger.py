@@ -366,7 +366,7 @@ async def test_a_folder_that_vanishes_is_waited_for(
         health = trigger.get_health()
         assert health.is_running
         assert health.state is TriggerState.BACKOFF
-        assert health.last_error == "ExternalServiceError: the folder to watch does not exist: /in"
+        assert health.last_error == "ExternalServiceError: the folder to watch does not exist: /in; create it"
         folder.error = None
         folder.files["a"] = NEW
         await clock.advance(60)
@@ -378,7 +378,7 @@ async def test_a_folder_that_vanishes_is_waited_for(
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (FileNotFoundError(), "the folder to watch does not exist: /in"),
+        (FileNotFoundError(), "the folder to watch does not exist: /in; create it"),
         (NotADirectoryError(), "the path to watch is not a folder: /in"),
         (PermissionError(), r"the folder to watch cannot be read \(PermissionError\): /in"),
     ],

@@ -205,12 +205,13 @@ async def test_an_inbox_that_fails_changes_no_answer() -> None:
 
 @pytest.mark.webhook_case(63)
 async def test_an_open_trigger_warns_at_its_start() -> None:
-    for config, warnings in ((None, 1), (WebhookConfig(allowed_job_types=["test.job"]), 0)):
+    hint = "WebhookConfig(allowed_job_types=[...]) lists what may be asked for"
+    for config, hints in ((None, [hint]), (WebhookConfig(allowed_job_types=["test.job"]), [])):
         trigger = WebhookTrigger(RecordingJobCreator(), config)
         with capture_logs() as logs:
             await trigger.start()
         await trigger.stop()
-        assert [line["event"] for line in logs].count("webhook_allows_every_job_type") == warnings
+        assert [line["hint"] for line in logs if line["event"] == "webhook_allows_every_job_type"] == hints
 
 
 @pytest.mark.parametrize(
