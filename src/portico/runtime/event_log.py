@@ -11,16 +11,32 @@ logger = get_logger(__name__)
 
 _MAX_WAITING = 10_000
 _GATHER_SECONDS = 0.05
+_ANSWER_SECONDS = 10.0
 
 
 class EventLog:
     """Hands events to an inbox in batches; they are lost with the process, and dropped when the inbox fails.
 
     For events whose job is durable already: a missing line about one brings nothing back.
+
+    Args:
+        inbox: where the lines go.
+        trigger: whose events these are.
+        gather_seconds: how long the first of a batch waits for others.
+        answer_seconds: an inbox that takes longer for a batch has failed; nobody who stops waits longer for it.
+
     """
 
-    def __init__(self, inbox: EventInbox, *, trigger: str, gather_seconds: float = _GATHER_SECONDS) -> None:
+    def __init__(
+        self,
+        inbox: EventInbox,
+        *,
+        trigger: str,
+        gather_seconds: float = _GATHER_SECONDS,
+        answer_seconds: float = _ANSWER_SECONDS,
+    ) -> None:
         self._gather_seconds = gather_seconds
+        self._answer_seconds = answer_seconds
         self._inbox = inbox
         self._trigger = trigger
         self._waiting: deque[InboxEvent] = deque(maxlen=_MAX_WAITING)
@@ -42,25 +58,31 @@ class EventLog:
             await asyncio.sleep(self._gather_seconds)
             await self.flush()
 
-    async def flush(self) -> None:
-        """Record what waits."""
+    async def flush(self) -> bool:
+        """Record what waits; False when the inbox failed, and it was dropped."""
         batch = list(self._waiting)
         self._waiting.clear()
         self._has_some.clear()
         if self._overflowed:
-            self._dropped(self._overflowed, "more came than could be written")
+            self.drop(self._overflowed, "more came than could be written")
             self._overflowed = 0
         if not batch:
-            return
+            return True
+        limit = asyncio.timeout(self._answer_seconds)
         try:
-            await self._inbox.record_many(batch)
+            async with limit:
+                await self._inbox.record_many(batch)
         except asyncio.CancelledError:
             # recording an event again changes nothing
             self._waiting.extendleft(reversed(batch))
             self._has_some.set()
             raise
         except Exception as error:  # noqa: BLE001 - whatever an inbox raises, the events are not to come back
-            self._dropped(len(batch), describe(error))
+            silence = f"the inbox has not answered for {self._answer_seconds:g} seconds"
+            self.drop(len(batch), silence if limit.expired() else describe(error))
+            return False
+        return True
 
-    def _dropped(self, count: int, error: str) -> None:
+    def drop(self, count: int, error: str) -> None:
+        """Say that so many events are not recorded."""
         logger.warning("event_not_recorded", trigger=self._trigger, events=count, error=error)

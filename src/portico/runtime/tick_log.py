@@ -65,17 +65,19 @@ class TickLog:
             await self._write_some()
 
     async def flush(self) -> None:
-        """Write what waits."""
-        await self._write_some()
-        while self._waiting:
-            await self._write_some()
+        """Write what waits, until the inbox fails."""
+        while await self._write_some() and self._waiting:
+            pass
+        if self._waiting:
+            self._events.drop(sum(len(lines.source_ids) for lines in self._waiting), "the inbox failed before")
+            self._waiting.clear()
 
-    async def _write_some(self) -> None:
+    async def _write_some(self) -> bool:
         if self._waiting:
             self._pass_on()
         if not self._waiting:
             self._has_some.clear()
-        await self._events.flush()
+        return await self._events.flush()
 
     def _pass_on(self) -> None:
         for event in self._waiting.popleft().events(self._trigger):

@@ -117,3 +117,14 @@ async def test_events_of_a_write_that_was_cancelled_keep_their_place() -> None:
     await log.flush()
 
     assert [event.id.int for event in await inbox.list_events()] == [3, 2, 1]
+
+
+async def test_an_inbox_that_never_answers_keeps_nobody_who_ends() -> None:
+    log = EventLog(SlowInbox(), trigger="webhook", answer_seconds=0.01)
+    log.add(_event(1))
+    with capture_logs() as logs:
+        await asyncio.wait_for(log.flush(), timeout=5)
+
+    assert [(line["event"], line["error"]) for line in logs] == [
+        ("event_not_recorded", "the inbox has not answered for 0.01 seconds")
+    ]

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 from typing_extensions import override
 
+from portico.exceptions import DatabaseError
 from portico.ports.event_inbox import EventOutcome, InboxEvent
 from portico.ports.job import Job
 from portico.runtime.memory_state import MemoryEventInbox
@@ -102,3 +103,26 @@ async def test_an_inbox_that_hangs_does_not_fill_the_memory() -> None:
     kept = len(await inbox.list_events(limit=20_000))
     assert 11_000 < kept <= 12_000
     assert [(line["event"], line["events"]) for line in logs] == [("event_not_recorded", 13_000 - kept)]
+
+
+async def test_an_inbox_that_fails_at_the_end_is_asked_once() -> None:
+    class Broken(MemoryEventInbox):
+        asked = 0
+
+        @override
+        async def record_many(self, events: Sequence[InboxEvent]) -> None:
+            self.asked += 1
+            raise DatabaseError("the disk is full")
+
+    inbox = Broken()
+    log = TickLog(inbox, trigger="schedule")
+    for number in range(3):
+        log.add(NOW, [f"a:{number}", f"b:{number}"], [_job(number), _job(number)])
+    with capture_logs() as logs:
+        await log.flush()
+
+    assert inbox.asked == 1
+    assert [(line["events"], line["error"]) for line in logs] == [
+        (2, "DatabaseError: the disk is full"),
+        (4, "the inbox failed before"),
+    ]
