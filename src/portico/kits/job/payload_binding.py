@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints
@@ -18,6 +17,7 @@ from portico.runtime.pydantic_errors import refusal_text
 
 _MEMBER_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _WHOLE_PAYLOAD_NAME = "payload"
+_JSON = pydantic.TypeAdapter(Any)
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ def _members_type(rest: Mapping[str, inspect.Parameter], hints: Mapping[str, Any
 def _validate(adapter: pydantic.TypeAdapter[Any], payload: dict[str, Any]) -> Any:
     require_json_object(payload)
     try:
-        # as JSON, so that a strict model still reads a date from a text
-        return adapter.validate_json(json.dumps(payload))
+        # as JSON, so that a strict model still reads a date from a text; of what is JSON it writes what `json` does
+        return adapter.validate_json(_JSON.dump_json(payload))
     except pydantic.ValidationError as error:
         raise ValidationError(refusal_text(error)) from None
 

@@ -1,6 +1,7 @@
 import asyncio
 import contextvars
 import functools
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -10,11 +11,23 @@ from uuid import UUID
 
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typing_extensions import TypedDict
 
 from portico.exceptions import ConfigurationError, ValidationError
 from portico.kits.job import Context, JobDefinition, job
 from portico.ports.job import Job, JobResult
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**10_000), 2**10_000)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda values: st.lists(values) | st.tuples(values, values) | st.dictionaries(st.text(), values),
+    max_leaves=10,
+)
 
 
 class Email(pydantic.BaseModel):
@@ -97,6 +110,19 @@ async def test_a_strict_model_reads_json_as_json() -> None:
         return what.day.isoformat()
 
     assert await run(handler, {"day": "2030-01-01"}) == {"value": "2030-01-01"}
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_whatever_is_json_reaches_the_function_as_json_reads_it(payload: dict[str, Any]) -> None:
+    @job("a")
+    async def handler(payload: dict[str, Any]) -> None:
+        received.append(payload)
+
+    received: list[dict[str, Any]] = []
+    asyncio.run(run(handler, payload))
+
+    # as text: 1, 1.0 and True are equal, and so are 0.0 and -0.0
+    assert repr(received) == repr([json.loads(json.dumps(payload))])
 
 
 @pytest.mark.asyncio
