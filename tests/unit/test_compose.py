@@ -150,6 +150,31 @@ async def test_the_workers_serve_default_and_every_queue_that_something_names() 
     assert composed(queues=["only"]).queue_names == ("only",)
 
 
+@pytest.mark.parametrize(
+    ("options", "hints"),
+    [
+        ({}, ["did you mean 'note.write'?", "compose.jobs(..., handlers=[...])"]),
+        ({"workers": False}, []),
+        ({"queues": ["notes"]}, []),
+    ],
+)
+async def test_a_trigger_whose_jobs_nobody_here_can_run_is_warned_of_at_the_start(
+    options: dict[str, Any], hints: list[str]
+) -> None:
+    class Uploads(BareTrigger):
+        queue_names: ClassVar[frozenset[str]] = frozenset({"files"})
+        job_types: ClassVar[frozenset[str]] = frozenset({"note.writes", "zip", "note.write"})
+
+    jobs = composed(**options)
+    jobs.add(Uploads())
+    with capture_logs() as logs:
+        async with jobs:
+            pass
+
+    warned = [line for line in logs if line["event"] == "job_handler_missing"]
+    assert [(line["trigger"], line["hint"]) for line in warned] == [("uploads", hint) for hint in hints]
+
+
 async def test_an_application_without_workers_can_be_made_to_do_nothing_but_work() -> None:
     jobs = compose.jobs(
         "memory://", handlers=[write_note], workers=False, concurrency=7, worker_options={"processes": 3}

@@ -192,6 +192,7 @@ class Jobs(Service):
             stack.push_async_callback(self._rate_limiter.close)
         if self._has_workers:
             self._worker = self._make_worker()
+            self._warn_of_missing_handlers()
             await self._begin(stack, self._worker)
             await self._begin(stack, self._inbox_pruning)
         await self._begin(stack, self._directory)
@@ -220,6 +221,15 @@ class Jobs(Service):
             **self._worker_options,
         )
 
+    def _warn_of_missing_handlers(self) -> None:
+        for name, trigger in self._triggers.items():
+            # what goes to a queue that is not served here may have its handlers elsewhere
+            if _queue_names_of(trigger) <= set(self.queue_names):
+                for job_type in sorted(_job_types_of(trigger) - set(self.registry)):
+                    nearest = self.registry.nearest(job_type)
+                    hint = f"did you mean {nearest!r}?" if nearest else "compose.jobs(..., handlers=[...])"
+                    logger.warning("job_handler_missing", trigger=name, job_type=job_type, hint=hint)
+
     @staticmethod
     async def _begin(stack: AsyncExitStack, part: "JobTrigger | Service") -> None:
         # before the start: a start that is cancelled half-way is stopped too
@@ -245,6 +255,10 @@ def _require_trigger(added: object) -> None:
 
 def _queue_names_of(trigger: JobTrigger) -> frozenset[str]:
     return frozenset(getattr(trigger, "queue_names", ()))
+
+
+def _job_types_of(trigger: JobTrigger) -> frozenset[str]:
+    return frozenset(getattr(trigger, "job_types", ()))
 
 
 def _named(name: str, error: Exception) -> PorticoError:

@@ -109,6 +109,11 @@ class BaseTrigger(Service, JobTrigger):
         """The queues that its jobs go to, as far as its configuration says."""
         return frozenset()
 
+    @property
+    def job_types(self) -> frozenset[str]:
+        """The types of its jobs, as far as its configuration says."""
+        return frozenset()
+
     def use(self, *, name: str | None, store: TriggerStore, inbox: EventInbox) -> None:
         """Give the trigger a name, a store and an inbox where it was built without; for the composition root."""
         if name is not None:

@@ -78,6 +78,13 @@ class SourceReceivingTrigger(ReceivingTrigger):
             if source.enabled
         )
 
+    @property
+    @override
+    def job_types(self) -> frozenset[str]:
+        return frozenset(
+            mapping.job_type for source in self.config.sources for mapping in source.all_mappings if source.enabled
+        )
+
     def _source_summaries(self) -> list[str]:
         """Say what each source listens to, in a few words for a human."""
         return [

@@ -118,6 +118,11 @@ class DatabasePollingTrigger(PollingTrigger):
     def queue_names(self) -> frozenset[str]:
         return frozenset({self._queue_name})
 
+    @property
+    @override
+    def job_types(self) -> frozenset[str]:
+        return frozenset({self._job_type})
+
     async def _get_pending_items(self) -> Sequence[Any]:
         """Return what needs a job, each with `id` and `data`; to be overridden where there is no table."""
         rows = await self._ready_table.pending()

@@ -126,6 +126,11 @@ class FileTrigger(PollingTrigger):
     def queue_names(self) -> frozenset[str]:
         return frozenset({self.config.queue_name})
 
+    @property
+    @override
+    def job_types(self) -> frozenset[str]:
+        return frozenset({self.config.job_type})
+
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)

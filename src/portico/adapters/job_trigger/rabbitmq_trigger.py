@@ -84,8 +84,12 @@ class RabbitMQTrigger(ConsumingTrigger[RabbitMQMessage]):
     @property
     @override
     def summary(self) -> str:
-        job_types = sorted(set(self.job_type_mapping.values()))
-        return f"{self.queue_name} at {self._source.address}  -> {', '.join(job_types)}"
+        return f"{self.queue_name} at {self._source.address}  -> {', '.join(sorted(self.job_types))}"
+
+    @property
+    @override
+    def job_types(self) -> frozenset[str]:
+        return frozenset(self.job_type_mapping.values())
 
     @override
     async def _on_message(self, message: RabbitMQMessage) -> None:

@@ -89,6 +89,11 @@ class ScheduleTrigger(ScheduleLoop):
     def queue_names(self) -> frozenset[str]:
         return frozenset(schedule.queue_name for schedule in self.schedules)
 
+    @property
+    @override
+    def job_types(self) -> frozenset[str]:
+        return frozenset(schedule.job_type for schedule in self.schedules)
+
     def next_fire(self) -> datetime | None:
         """Return the next tick of any schedule, aware and in UTC; None when there is none."""
         now, paused = self._clock.now(), self.paused

@@ -131,6 +131,11 @@ class WebhookTrigger(SourceReceivingTrigger):
         allowed = ", ".join(self.config.allowed_job_types or ()) or "every job type"
         return "; ".join((f"POST {self.config.prefix}/jobs  -> {allowed}", *self._source_summaries()))
 
+    @property
+    @override
+    def job_types(self) -> frozenset[str]:
+        return super().job_types | set(self.config.allowed_job_types or ())
+
     def example_request(self, known_types: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a request that is let in, for one of `known_types` if none is listed."""
         job_type = next(iter(self.config.allowed_job_types or known_types), "email.send")

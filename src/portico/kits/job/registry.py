@@ -47,9 +47,16 @@ class HandlerRegistry(Mapping[str, JobHandler]):
         """
         handler = self._handlers.get(job_type)
         if handler is None:
-            message = f"unknown job type {job_type!r:.{_MAX_SHOWN}}{self._hint(job_type)}"
+            nearest = self.nearest(job_type)
+            hint = f"; did you mean {nearest!r}?" if nearest else ""
+            message = f"unknown job type {job_type!r:.{_MAX_SHOWN}}{hint}"
             raise UnknownJobTypeError(message)
         return handler
+
+    def nearest(self, job_type: str) -> str | None:
+        """Return the type that may be meant by one that has no handler, if there is such."""
+        # what comes from outside may be long, and comparing is slow
+        return next(iter(difflib.get_close_matches(job_type[:_MAX_SHOWN], self._handlers, n=1)), None)
 
     def max_retries(self, job_type: str) -> int:
         """Return how often a job of this type is retried when its creator does not say."""
@@ -66,11 +73,6 @@ class HandlerRegistry(Mapping[str, JobHandler]):
         if first is not handler:
             message = f"two handlers for job type {job_type!r}: {_place(first)} and {_place(handler)}"
             raise ConfigurationError(message)
-
-    def _hint(self, job_type: str) -> str:
-        # what comes from outside may be long, and comparing is slow
-        nearest = difflib.get_close_matches(job_type[:_MAX_SHOWN], self._handlers, n=1)
-        return f"; did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def _pairs(handlers: Handlers) -> Iterator[tuple[str, JobHandler]]:

@@ -188,6 +188,7 @@ async def test_what_is_next_can_be_seen(clock: SetClock, creator: RecordingJobCr
     assert trigger.next_fire() == NINE
     assert [schedule.schedule_id for schedule in trigger.schedules] == ["daily", "minutely"]
     assert trigger.queue_names == {"reports", "default"}
+    assert trigger.job_types == {"report.daily", "health.check"}
     assert ScheduleTrigger(creator, []).next_fire() is None
 
 

@@ -223,7 +223,7 @@ async def test_without_a_secret_nothing_is_let_in(given: Any) -> None:
     assert health.errors_count == 1
 
 
-def test_the_queues_of_sources_are_served() -> None:
+def test_the_queues_and_job_types_of_sources_are_known() -> None:
     sources = [
         source("github", queue_name="code"),
         WebhookSource(
@@ -233,7 +233,8 @@ def test_the_queues_of_sources_are_served() -> None:
             events={"a": JobMapping(job_type="b", queue_name="money"), "c": "d"},
         ),
     ]
-    trigger = WebhookTrigger(RecordingJobCreator(), WebhookConfig(sources=sources))
+    trigger = WebhookTrigger(RecordingJobCreator(), WebhookConfig(allowed_job_types=["e"], sources=sources))
 
     assert trigger.queue_names == {"code", "money", "default"}
+    assert trigger.job_types >= {"b", "d", "e"}
     assert "POST /webhooks/sources/y  -> b, d" in trigger.summary
