@@ -49,6 +49,15 @@ class EventInboxContract(ABC):
         assert found.body == event.body
 
     @pytest.mark.asyncio
+    async def test_what_is_empty_is_not_what_is_absent(self, inbox: EventInbox) -> None:
+        empty = replace(_event(1), reason="", source_id="", body=b"")
+        absent = replace(_event(2), reason=None, source_id=None, body=None)
+        await inbox.record_many([empty, absent])
+        found = [await inbox.get(event.id) for event in (empty, absent)]
+        assert found == [empty, absent]
+        assert [event and event.body for event in found] == [b"", None]
+
+    @pytest.mark.asyncio
     async def test_an_unknown_event_is_none(self, inbox: EventInbox) -> None:
         assert await inbox.get(uuid.uuid4()) is None
 

@@ -19,6 +19,9 @@ from portico.exceptions import ResourceNotFoundError
 from portico.ports.event_inbox import EventInbox, EventOutcome, InboxEvent
 from portico.runtime.documents import decode, encode, storable
 
+_ABSENT = 0
+"""What ``event_record`` stores as NULL; no text and no bytes are equal to it."""
+
 
 class SqliteEventInbox(EventInbox):
     """Opens the store on `initialize`, or on first use, and leaves it on `close`."""
@@ -92,16 +95,17 @@ def _list(connection: sqlite3.Connection, values: dict[str, Any], before: UUID |
 
 
 def _row(event: InboxEvent) -> Row:
+    """Return the values of ``event_record``; neither None nor bytes, for which `sqlite3` looks for adapters first."""
     return (
-        event.id.bytes,
+        bytearray(event.id.bytes),
         event.trigger,
         microseconds(event.received_at),
         event.outcome.value,
-        storable(event.reason),
-        storable(event.source_id),
+        _ABSENT if event.reason is None else storable(event.reason),
+        _ABSENT if event.source_id is None else storable(event.source_id),
         _ids_text(event.job_ids),
         encode(dict(event.headers), "headers"),
-        event.body,
+        _ABSENT if event.body is None else bytearray(event.body),
     )
 
 
