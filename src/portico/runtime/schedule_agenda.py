@@ -85,6 +85,10 @@ class ScheduleAgenda:
             if not progress.is_gone and not progress.is_paused and not progress.under_way:
                 yield progress
 
+    def next_up(self, at_most: int) -> list[ScheduleProgress]:
+        """Return those that are taken next, all of one time."""
+        return self._planned[self._places[0]][:at_most] if self._places else []
+
     def is_due(self, now: datetime) -> bool:
         """Tell whether there may be something to do."""
         return bool(self._due) or (bool(self._places) and self._places[0][0] <= now)

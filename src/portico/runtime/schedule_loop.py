@@ -25,11 +25,15 @@ logger = get_logger(__name__)
 CREATED_TOGETHER = 100
 _BATCHES_AT_ONCE = 4
 """Some that the store writes in one go while others are made; with more the event loop stands still longer."""
+_NOTED_TOGETHER = 10
+"""Batches that are due go on while no more than this are created and wait to be noted, and the creator has time."""
 _LONGEST_SLEEP_SECONDS = 1.0
 """The wall clock may be set, and monotonic clocks stop while the machine sleeps: look again this often."""
 _UPKEEP_SECONDS = 1.0
 _SAVED_AT_LEAST = 500
 """Cursors a second; more only while nothing is about to be due."""
+_PREPARED = 1_000
+"""Requests that are made ahead of their tick: a few milliseconds' work, and as much sooner there are jobs."""
 _QUIET_SECONDS = 0.2
 _QUIET_LOOKS = 5
 _NAMED_AT_MOST = 10
@@ -74,7 +78,15 @@ class ScheduleLoop(ScheduledJobs):
             while self._book.cursors.has_unsaved and self._is_quiet():
                 if not await self._save_quietly(_SAVED_AT_LEAST):
                     break
+            self._prepare_next()
             self._progressed("upkeep")
+
+    def _prepare_next(self) -> None:
+        if not self._creates_together:
+            return
+        for progress in self._book.agenda.next_up(_PREPARED):
+            if progress.prepared is None and (upcoming := progress.upcoming()) is not None:
+                self._requests.prepare(upcoming)
 
     async def _wait_for_quiet(self) -> None:
         for _ in range(_QUIET_LOOKS):
@@ -101,13 +113,17 @@ class ScheduleLoop(ScheduledJobs):
     async def _tick_forever(self) -> None:
         self._slots = asyncio.Semaphore(_BATCHES_AT_ONCE if self._creates_together else CREATIONS_AT_ONCE)
         self._book.agenda.rewind()
-        async with asyncio.TaskGroup() as group:
-            while True:
-                if await self._may_fire():
-                    self._notice_a_clock_set_back()
-                    await self._begin_due(group)
-                self._progressed("ticks")
-                await self._rest()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    if await self._may_fire():
+                        self._notice_a_clock_set_back()
+                        await self._begin_due(group)
+                    self._progressed("ticks")
+                    self._note_created()
+                    await self._rest()
+        finally:
+            self._note_created()
 
     async def _rest(self) -> None:
         now = self._clock.now()
@@ -143,6 +159,8 @@ class ScheduleLoop(ScheduledJobs):
     async def _begin_due(self, group: asyncio.TaskGroup) -> None:
         size = CREATED_TOGETHER if self._creates_together else 1
         while self._book.agenda.is_due(self._clock.now()):
+            if self._slots.locked() or len(self._created) >= _NOTED_TOGETHER:
+                self._note_created()
             await self._slots.acquire()
             dues = self._take(size)
             group.create_task(self._work_through(dues, size), name=f"{self._name}:tick")

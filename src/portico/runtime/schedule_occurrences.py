@@ -1,7 +1,6 @@
 """One reason to create the job of a schedule, and the job that is asked for then."""
 
 import json
-from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +10,6 @@ from uuid import uuid4
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from portico.ports.job import Job
 from portico.ports.job_creator import JobRequest
 from portico.runtime.events import Event
 from portico.runtime.schedule_config import ScheduleConfig
@@ -66,14 +64,17 @@ def run_asked_for(now: datetime) -> Occurrence:
     return Occurrence(now, f"run:{uuid4().hex}", Cause.RUN_NOW)
 
 
-def job_request(
-    schedule: ScheduleConfig, occurrence: Occurrence, *, key: str, unique_key: str | None, now: datetime
-) -> JobRequest:
-    """Return the request for the job; `key` names the occurrence, `unique_key` a schedule that must not overlap."""
+def job_request(schedule: ScheduleConfig, occurrence: Occurrence, *, key: str, unique_key: str | None) -> JobRequest:
+    """Return the request for the job; `sent_at` says how late it is.
+
+    `key` names the occurrence, `unique_key` a schedule that must not overlap.
+    """
+    utc, local = _texts(occurrence.tick, schedule.timezone)
     metadata: dict[str, Any] = {
         "idempotency_key": key,
         "schedule_id": str(schedule.schedule_id),
-        **_moments(occurrence.tick, schedule.timezone, now),
+        "scheduled_for": utc,
+        "scheduled_for_local": local,
         "catch_up": occurrence.cause in _MISSED,
     }
     if occurrence.cause is Cause.RUN_NOW:
@@ -95,19 +96,21 @@ def job_request(
     return request
 
 
-def is_kept_out(job: Job, key: str) -> bool:
-    """Tell whether the creation returned an unfinished job of another occurrence, by `unique_key`."""
-    return getattr(job, "is_duplicate", False) is True and job.metadata.get("idempotency_key") != key
+def sent_at(now: datetime, occurrence: Occurrence, request: JobRequest) -> JobRequest:
+    """Complete the request; that is all that is left to do where it was made ahead of its time."""
+    request.metadata["lateness_seconds"] = _lateness_seconds(occurrence.tick, now)
+    return request
+
+
+# thousands of schedules fire at one time, in a few zones
+@lru_cache(_REMEMBERED)
+def _texts(tick: datetime, timezone: str) -> tuple[str, str]:
+    return tick.astimezone(UTC).isoformat(), tick.astimezone(ZoneInfo(timezone)).isoformat()
 
 
 @lru_cache(_REMEMBERED)
-def _moments(tick: datetime, timezone: str, now: datetime) -> Mapping[str, Any]:
-    # thousands of schedules fire at one time, in a few zones
-    return {
-        "scheduled_for": tick.astimezone(UTC).isoformat(),
-        "scheduled_for_local": tick.astimezone(ZoneInfo(timezone)).isoformat(),
-        "lateness_seconds": round((now - tick).total_seconds(), 3),
-    }
+def _lateness_seconds(tick: datetime, now: datetime) -> float:
+    return round((now - tick).total_seconds(), 3)
 
 
 def _delayed(schedule: ScheduleConfig, occurrence: Occurrence) -> datetime | None:

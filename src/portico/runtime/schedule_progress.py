@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from portico.ports.job_creator import JobRequest
 from portico.runtime.schedule_config import ScheduleConfig
 from portico.runtime.schedule_misfires import LATE, chosen
 from portico.runtime.schedule_occurrences import Occurrence, tick_at
@@ -44,6 +45,7 @@ class ScheduleProgress:
         "is_paused",
         "is_planned",
         "is_unsaved",
+        "prepared",
         "reached",
         "schedule",
         "under_way",
@@ -64,6 +66,8 @@ class ScheduleProgress:
         self.is_paused = False
         self.is_planned = False
         self.is_unsaved = False
+        self.prepared: tuple[Occurrence, JobRequest] | None = None
+        """The request for a tick that is to come."""
         self.under_way = 0
         """How many were taken of which nobody has said yet what became of them."""
         self.blocker_id: UUID | None = None
@@ -81,6 +85,10 @@ class ScheduleProgress:
         taken = [Due(self, self._held)] if self._held is not None else self._take_ticks(due_at, now)
         self.under_way = len(taken)
         return taken
+
+    def upcoming(self) -> Due | None:
+        """Return what `take` will return at `due_at`, as far as it can be known before."""
+        return None if self.due_at is None else Due(self, self._held or tick_at(self.due_at))
 
     def finish(self, occurrence: Occurrence, now: datetime) -> None:
         """What was taken is done, or given up."""

@@ -3,13 +3,13 @@
 import asyncio
 import math
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from itertools import count
+from itertools import count, repeat
 from typing import ClassVar
 
 from typing_extensions import override
@@ -19,14 +19,15 @@ from portico.ports.alert import AlertService
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome
 from portico.ports.job import Job
-from portico.ports.job_creator import BatchJobCreator, JobCreator, JobRequest
+from portico.ports.job_creator import BatchJobCreator, JobCreator
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.backoff import Backoff
 from portico.runtime.schedule_config import ScheduleConfig
-from portico.runtime.schedule_occurrences import Occurrence, is_kept_out, job_request, tick_at
+from portico.runtime.schedule_occurrences import Occurrence, tick_at
 from portico.runtime.schedule_progress import Due, ScheduleProgress
 from portico.runtime.service import StoppingError, describe
 from portico.runtime.tick_log import TickLog
+from portico.runtime.tick_requests import TickRequests
 from portico.runtime.trigger import BaseTrigger, outcome_of
 from portico.utils.logging import get_logger
 
@@ -75,6 +76,8 @@ class ScheduledJobs(BaseTrigger):
             base_seconds=max(1.0, retry_base_delay), cap_seconds=max(_STILL_DUE_CAP_SECONDS, retry_base_delay)
         )
         self._slots = asyncio.Semaphore(CREATIONS_AT_ONCE)
+        self._requests = TickRequests(self._key)
+        self._created: deque[list[tuple[Due, Job]]] = deque()
 
     @override
     async def _open(self, stack: AsyncExitStack) -> None:
@@ -91,9 +94,9 @@ class ScheduledJobs(BaseTrigger):
         one.
         """
         call = _call.get() or Call(tick_at(self._clock.now().replace(microsecond=0)))
-        request = self._request(config, call.occurrence, self._clock.now())
+        request = self._requests.request_for(config, call.occurrence, self._clock.now())
         job = call.job = await self._submit(request, **_facts_of(config))
-        if not self._is_kept_out(config, call.occurrence, job):
+        if not self._requests.is_kept_out(config, call.occurrence, job):
             await self._record_quietly(call.occurrence.as_event(config), outcome_of(job), jobs=[job])
         return job
 
@@ -174,7 +177,7 @@ class ScheduledJobs(BaseTrigger):
             await self._finished(due)
             return error
         self._recovered()
-        if call.job is not None and self._is_kept_out(due.schedule, due.occurrence, call.job):
+        if call.job is not None and self._requests.is_kept_out(due.schedule, due.occurrence, call.job):
             await self._leave_out(due, call.job)
         else:
             await self._finished(due)
@@ -195,21 +198,27 @@ class ScheduledJobs(BaseTrigger):
         return call.job
 
     async def _create_together(self, dues: Sequence[Due]) -> None:
-        jobs = await self._submit_all([(due.schedule, due.occurrence) for due in dues])
-        done: list[tuple[Due, Job]] = []
+        now = self._clock.now()
+        requests = [self._requests.request_of(due, now) for due in dues]
+        jobs = await self._submit_many(requests, (_facts_of(due.schedule) for due in dues))
+        created: list[tuple[Due, Job]] = []
         for due, job in zip(dues, jobs, strict=True):
-            if self._is_kept_out(due.schedule, due.occurrence, job):
+            if self._requests.is_kept_out(due.schedule, due.occurrence, job):
                 await self._leave_out(due, job)
             else:
-                done.append((due, job))
-        self._finished_together([due for due, _ in done])
-        source_ids = [due.occurrence.identity(due.schedule) for due, _ in done]
-        self._tick_log.add(self._clock.now(), source_ids, [job for _, job in done])
+                created.append((due, job))
+        self._created.append(created)
+        if self._nothing_is_due.is_set():
+            self._note_created()
 
-    async def _submit_all(self, asked: Sequence[tuple[ScheduleConfig, Occurrence]]) -> list[Job]:
+    def _note_created(self) -> None:
+        """Note what became of ticks; whichever are due come first."""
         now = self._clock.now()
-        requests = [self._request(schedule, occurrence, now) for schedule, occurrence in asked]
-        return await self._submit_many(requests, (_facts_of(schedule) for schedule, _ in asked))
+        while self._created:
+            created = self._created.popleft()
+            self._finished_together([due for due, _ in created])
+            source_ids = [due.occurrence.identity(due.schedule) for due, _ in created]
+            self._tick_log.add(now, source_ids, [job for _, job in created])
 
     async def _leave_out(self, due: Due, job: Job) -> None:
         """The tick has no job of its own, because another one is unfinished."""
@@ -227,23 +236,11 @@ class ScheduledJobs(BaseTrigger):
             if not self._creates_together:
                 made = [await self._answer(schedule, Call(occurrence)) for occurrence in occurrences]
                 return [job for job in made if job is not None]
-            jobs = await self._submit_all([(schedule, occurrence) for occurrence in occurrences])
+            now = self._clock.now()
+            requests = [self._requests.request_for(schedule, each, now) for each in occurrences]
+            jobs = await self._submit_many(requests, repeat(_facts_of(schedule)))
             self._tick_log.add(self._clock.now(), [each.identity(schedule) for each in occurrences], jobs)
             return jobs
-
-    def _request(self, schedule: ScheduleConfig, occurrence: Occurrence, now: datetime) -> JobRequest:
-        return job_request(
-            schedule,
-            occurrence,
-            key=self._key(schedule.job_type, occurrence.identity(schedule)),
-            unique_key=None if schedule.overlap == "allow" else self._key(schedule.job_type, schedule.schedule_id),
-            now=now,
-        )
-
-    def _is_kept_out(self, schedule: ScheduleConfig, occurrence: Occurrence, job: Job) -> bool:
-        if schedule.overlap == "allow":
-            return False
-        return is_kept_out(job, self._key(schedule.job_type, occurrence.identity(schedule)))
 
     async def _is_given_up(self, due: Due) -> bool:
         if self._clock.now() - due.occurrence.tick <= due.schedule.catchup_window:

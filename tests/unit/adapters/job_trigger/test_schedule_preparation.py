@@ -1,0 +1,104 @@
+"""What is done about ticks before and after their time, so that at their time there are only jobs to create."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from typing_extensions import override
+
+from portico.adapters.job_trigger.schedule_trigger import ScheduleConfig, ScheduleTrigger
+from portico.ports.job import Job
+from portico.ports.job_creator import JobRequest
+from portico.runtime.memory_state import MemoryTriggerStore
+from portico.testing import RecordingJobCreator
+from tests.unit.adapters.job_trigger.schedule_support import (
+    HOURLY,
+    MINUTE,
+    START,
+    SetClock,
+    running,
+    ticks_of,
+)
+
+pytestmark = pytest.mark.asyncio
+
+TWO = [replace(HOURLY, schedule_id=name, payload={"of": name}) for name in ("first", "second")]
+MANY = [ScheduleConfig(cron="0 * * * *", job_type="t", schedule_id=f"s{number}") for number in range(350)]
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(START)
+
+
+@pytest.fixture
+def creator() -> RecordingJobCreator:
+    return RecordingJobCreator()
+
+
+async def test_what_is_edited_shortly_before_its_tick_is_created_as_edited(
+    clock: SetClock, creator: RecordingJobCreator
+) -> None:
+    async with running(ScheduleTrigger(creator, TWO, clock=clock)) as trigger:
+        await clock.advance(25)
+        await trigger.edit(replace(TWO[0], payload={"new": True}))
+        await clock.advance(MINUTE)
+
+    assert [job.payload for job in creator.jobs] == [{"of": "second"}, {"new": True}]
+
+
+async def test_what_is_paused_shortly_before_its_tick_is_not_created(
+    clock: SetClock, creator: RecordingJobCreator
+) -> None:
+    async with running(ScheduleTrigger(creator, TWO, clock=clock)) as trigger:
+        await clock.advance(25)
+        await trigger.pause("first")
+        await clock.advance(MINUTE)
+
+    assert [job.payload for job in creator.jobs] == [{"of": "second"}]
+
+
+async def test_a_batch_tells_its_lateness_at_its_creation(clock: SetClock, creator: RecordingJobCreator) -> None:
+    async with running(ScheduleTrigger(creator, TWO, clock=clock)):
+        await clock.advance(25)
+        await clock.jump(15)
+
+    assert [job.metadata["lateness_seconds"] for job in creator.jobs] == [10.0, 10.0]
+
+
+async def test_a_batch_that_was_missed_is_created_as_such(clock: SetClock, creator: RecordingJobCreator) -> None:
+    async with running(ScheduleTrigger(creator, TWO, clock=clock)):
+        await clock.advance(25)
+        await clock.jump(130 * MINUTE)
+
+    assert ticks_of(creator.jobs) == ["01 11:00:00", "01 11:00:00"]
+    assert [job.metadata["catch_up"] for job in creator.jobs] == [True, True]
+
+
+class StoppingCreator(RecordingJobCreator):
+    """Stops the trigger with the first batch."""
+
+    trigger: ScheduleTrigger
+    stopping: asyncio.Task[None] | None = None
+
+    @override
+    async def create_jobs(self, requests: Sequence[JobRequest]) -> list[Job]:
+        if self.stopping is None:
+            self.stopping = asyncio.create_task(self.trigger.stop(), name="stop")
+        return await super().create_jobs(requests)
+
+
+async def test_what_was_created_before_a_stop_is_not_asked_for_again(clock: SetClock) -> None:
+    stopping, creator, store = StoppingCreator(), RecordingJobCreator(), MemoryTriggerStore(clock=clock)
+    stopping.trigger = ScheduleTrigger(stopping, MANY, clock=clock, store=store)
+    await stopping.trigger.start()
+    await clock.advance(MINUTE)
+    assert stopping.stopping is not None
+    await stopping.stopping
+    async with running(ScheduleTrigger(creator, MANY, clock=clock, store=store)):
+        await clock.advance(1)
+
+    asked = [job.metadata["schedule_id"] for job in (*stopping.jobs, *creator.jobs)]
+    assert 0 < len(stopping.jobs) < len(MANY)
+    assert sorted(asked) == sorted(schedule.schedule_id for schedule in MANY)
