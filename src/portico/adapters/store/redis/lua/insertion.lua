@@ -58,7 +58,7 @@ local function insert(parts, first, held_for)
       count_turn(state, 1)
       gather(additions, 'HSET', JOBS, id, document)
       save(id, state)
-      add(ORDER, seq, id)
+      add(ORDER, written(seq), id)
       line_up(state, scheduled_at ~= '' and tonumber(scheduled_at))
       -- a queue that has jobs ready is known
       if rung[queue] or scheduled_at ~= '' then call('SADD', base .. ':queues', queue) end

@@ -3,7 +3,7 @@
 -- each slot, then for each job: id, how many slots it needs, which ones (from 1). Answers {id, state} for each claimed.
 -- starts are forgotten by themselves, well after their time
 local LONGER_MS = 60000
-local queue, lease_end, token, limit, count = ARGV[3], now() + tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local queue, lease_end, token, limit, count = ARGV[3], written(now() + tonumber(ARGV[4])), ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local slots, rooms, at = {}, {}, 8
 for i = 1, count do
   slots[i] = {id = ARGV[at], size = tonumber(ARGV[at + 1]), window = tonumber(ARGV[at + 2]) or false}
@@ -26,7 +26,7 @@ local function admit(id, state, needed)
   for _, i in ipairs(needed) do
     local slot = slots[i]
     rooms[i] = rooms[i] - 1
-    add(key('holds', slot.id), slot.window and now() + slot.window or '+inf', hold_of(id, token))
+    add(key('holds', slot.id), slot.window and written(now() + slot.window) or '+inf', hold_of(id, token))
     if not slot.window then held[#held + 1] = slot.id end
   end
   start_running(id, state, token, lease_end, #held > 0 and held)
@@ -35,7 +35,7 @@ end
 local function park(id, state, slot)
   let_go(state)
   state[SLOTS] = {slot.id}
-  add(key('parked', queue), 0, slot.id .. state[PLACE])
+  add(key('parked', queue), '0', slot.id .. state[PLACE])
   local news = touched[slot.id]
   news[QUEUES] = news[QUEUES] or {}
   news[QUEUES][queue] = true

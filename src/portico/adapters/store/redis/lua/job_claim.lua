@@ -1,12 +1,11 @@
 -- Claims what is ready, where no limit is. ARGV: now, repeated, queue, max_crashes, message of a crash, limit, lease, token.
 -- Answers now, when the queue is due next, and {id, document, state} for each job.
-local queue, limit, lease_end, token = ARGV[3], tonumber(ARGV[6]), now() + tonumber(ARGV[7]), ARGV[8]
+local queue, limit, lease_end, token = ARGV[3], tonumber(ARGV[6]), written(now() + tonumber(ARGV[7])), ARGV[8]
 if not bring_forward(queue, tonumber(ARGV[4]), ARGV[5]) then return {now(), false} end
 
-local places, claims = {}, {now(), false}
-local popped = call('ZPOPMIN', key('ready', queue), limit)
-for i = 1, #popped, 2 do places[#places + 1] = popped[i] end
-local ids = ids_of(places)
+local ids, claims = {}, {now(), false}
+local popped = call('ZPOPMIN', key('ready', queue), ARGV[6])
+for i = 1, #popped, 2 do ids[#ids + 1] = id_of(popped[i]) end
 if #ids > 0 then
   local documents = call('HMGET', JOBS, unpack(ids))
   for i, state in ipairs(load_states(ids)) do

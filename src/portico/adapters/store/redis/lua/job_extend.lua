@@ -1,5 +1,5 @@
 -- Starts leases anew. ARGV: now, repeated, lease, then id and token of each. Answers the ids that are held no longer.
-local lease_end = now() + tonumber(ARGV[3])
+local lease_end = written(now() + tonumber(ARGV[3]))
 local ids, lost = {}, {}
 for i = 4, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
 for i, state in ipairs(load_states(ids)) do

@@ -2,9 +2,7 @@
 -- many to show. Answers now, when the queue is due next, and {id, document, state} for each job.
 local queue, limit = ARGV[3], tonumber(ARGV[6])
 if not bring_forward(queue, tonumber(ARGV[4]), ARGV[5]) then return {now(), false} end
-for _, slot in ipairs(call('ZRANGE', key('freed', queue), '-inf', now(), 'BYSCORE', 'LIMIT', 0, AT_ONCE)) do
-  touched[slot] = {}
-end
+for _, slot in ipairs(due_in(key('freed', queue), AT_ONCE)) do touched[slot] = {} end
 conclude()
 
 local ids, shown = ids_of(call('ZRANGE', key('ready', queue), 0, limit - 1)), {now(), false}

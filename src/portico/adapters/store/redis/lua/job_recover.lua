@@ -3,7 +3,7 @@
 local recovered, more = 0, 0
 
 local function forget_keys(queue)
-  local names = call('ZRANGE', key('forgotten', queue), '-inf', now(), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
+  local names = due_in(key('forgotten', queue), AT_ONCE)
   for _, name in ipairs(names) do
     local held = call('HGET', key('keys', queue), name)
     if held and #held ~= 16 and cmsgpack.unpack(held)[3] <= now() then call('HDEL', key('keys', queue), name) end

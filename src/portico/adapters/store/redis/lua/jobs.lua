@@ -34,15 +34,21 @@ local function key(kind, queue)
   return base .. ':' .. kind .. ':' .. queue
 end
 
--- the store's time, as far as it was asked for, and whether this call was sent before and its reply lost
-local moment, repeated
+-- whether this call was sent before and its reply lost, and the store's time once it was asked for
+local repeated, moment, written_moment
 
 local function now()
   if not moment then
     local time = call('TIME')
-    moment = tonumber(time[1]) * 1000000 + tonumber(time[2])
+    written_moment = time[1] .. string.sub('00000' .. time[2], -6)
+    moment = tonumber(written_moment)
   end
   return moment
+end
+
+-- Commands take text: of a number the server makes it with 17 digits, which costs as much as a command.
+local function written(number)
+  return number == moment and written_moment or string.format('%d', number)
 end
 
 local function id_of(place)
@@ -55,8 +61,8 @@ local removals, additions, rung
 local function gather(batches, command, name, value, other)
   local batch = batches[name]
   if not batch then
-    batch = {command, name}
-    batches[name] = batch
+    batches[name] = {command, name, value, other}
+    return
   end
   local last = #batch
   batch[last + 1], batch[last + 2] = value, other
@@ -67,19 +73,19 @@ local function add(name, score, member) gather(additions, 'ZADD', name, score, m
 local function save(id, state) gather(additions, 'HSET', STATES, id, cmsgpack.pack(state)) end
 
 -- Jobs of one priority go by rank: the first ones of all partitions, then the second ones. A queue in which none waits
--- that has a partition has no ranks; where one waits, jobs without one ('') are a partition too.
-local by_turns, turns, heads
+-- that has a partition has no ranks, and false for its turns; where one waits, jobs without one ('') are a partition too.
+local turns, heads
 local HIGHEST_RANK = 4294967295
 
 local function goes_by_turns(queue)
-  if by_turns[queue] == nil then by_turns[queue] = call('EXISTS', key('turns', queue)) == 1 end
-  return by_turns[queue]
+  if turns[queue] == nil then turns[queue] = call('EXISTS', key('turns', queue)) == 1 and {} end
+  return turns[queue]
 end
 
 -- how many of a partition wait, and the highest rank among them
 local function turn_of(queue, priority, partition)
   local name = priority .. partition
-  by_turns[queue], turns[queue] = true, turns[queue] or {}
+  turns[queue] = turns[queue] or {}
   if not turns[queue][name] then
     local packed = call('HGET', key('turns', queue), name)
     turns[queue][name] = packed and cmsgpack.unpack(packed) or {0, 0}
@@ -111,7 +117,7 @@ end
 
 local function gather_turns()
   for queue, partitions in pairs(turns) do
-    for name, turn in pairs(partitions) do
+    for name, turn in pairs(partitions or {}) do
       if turn[1] > 0 then
         gather(additions, 'HSET', key('turns', queue), name, cmsgpack.pack(turn))
       else
@@ -124,12 +130,25 @@ end
 
 local function flush()
   gather_turns()
+  if not next(removals) and not next(additions) then return end
   for _, batch in pairs(removals) do call(unpack(batch)) end
   for _, batch in pairs(additions) do call(unpack(batch)) end
   for queue, has_news in pairs(rung) do
     if has_news then call('PUBLISH', base .. ':bell', queue) end
   end
   removals, additions, rung = {}, {}, {}
+end
+
+-- the first time in a sorted set of times, or nothing
+local function first_time(name)
+  return tonumber(call('ZRANGE', name, '0', '0', 'WITHSCORES')[2] or false)
+end
+
+-- members of a sorted set of times that are not in the future, so many at most
+local function due_in(name, most)
+  local first = first_time(name)
+  if not first or first > now() then return {} end
+  return call('ZRANGE', name, '-inf', written_moment, 'BYSCORE', 'LIMIT', '0', most)
 end
 
 local function load_states(ids)
@@ -150,11 +169,11 @@ local function line_up(state, run_at)
   if not run_at or run_at <= now() then
     local ready = key('ready', queue)
     if rung[queue] == nil then rung[queue] = call('ZCARD', ready) == 0 end
-    add(ready, 0, state[PLACE])
+    add(ready, '0', state[PLACE])
     return
   end
   local due = key('due', queue)
-  local earliest = call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
-  if not earliest or tonumber(earliest) > run_at then rung[queue] = true end
-  add(due, run_at, state[PLACE])
+  local earliest = first_time(due)
+  if not earliest or earliest > run_at then rung[queue] = true end
+  add(due, written(run_at), state[PLACE])
 end

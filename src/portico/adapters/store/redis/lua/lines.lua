@@ -7,9 +7,9 @@ local function bring_forward(queue, max_crashes, message)
   if expire(queue, max_crashes, message) > 0 then conclude() end
   if call('SISMEMBER', base .. ':paused', queue) == 1 then return false end
   local due, ready = key('due', queue), key('ready', queue)
-  for _, place in ipairs(call('ZRANGE', due, '-inf', now(), 'BYSCORE', 'LIMIT', 0, DUE_AT_ONCE)) do
+  for _, place in ipairs(due_in(due, DUE_AT_ONCE)) do
     remove(due, place)
-    add(ready, 0, place)
+    add(ready, '0', place)
   end
   flush()
   return true
@@ -19,7 +19,7 @@ end
 local function next_time(queue, kinds)
   local first = false
   for _, kind in ipairs(kinds) do
-    local time = tonumber(call('ZRANGE', key(kind, queue), 0, 0, 'WITHSCORES')[2] or false)
+    local time = first_time(key(kind, queue))
     if time and (not first or time < first) then first = time end
   end
   return first

@@ -15,7 +15,7 @@ end
 
 local function room_of(slot, size)
   local holds = key('holds', slot)
-  call('ZREMRANGEBYSCORE', holds, '-inf', now())
+  call('ZREMRANGEBYSCORE', holds, '-inf', written(now()))
   return size - call('ZCARD', holds)
 end
 
@@ -34,18 +34,18 @@ local function call_back(slot, queue, room)
     if i > count then return true end
     if rung[queue] == nil then rung[queue] = call('ZCARD', ready) == 0 end
     remove(parked, member)
-    add(ready, 0, string.sub(member, 17))
+    add(ready, '0', string.sub(member, 17))
   end
   return false
 end
 
 local function look_again(slot, record, is_forsaken)
   local room, left = is_forsaken and CALLED_AT_ONCE or room_of(slot, record[SIZE]), {}
-  local next_end = record[WINDOW] and (call('ZRANGE', key('holds', slot), 0, 0, 'WITHSCORES')[2] or now() + record[WINDOW])
+  local next_end = record[WINDOW] and (first_time(key('holds', slot)) or now() + record[WINDOW])
   for _, queue in ipairs(record[QUEUES]) do
     if call_back(slot, queue, room) then
       left[#left + 1] = queue
-      if next_end then add(key('freed', queue), next_end, slot) end
+      if next_end then add(key('freed', queue), written(next_end), slot) end
     else
       remove(key('freed', queue), slot)
     end
@@ -70,9 +70,9 @@ end
 -- writes, then gives what room there is to those who wait for it
 local function conclude()
   flush()
+  if not next(touched) then return end
   local slots = {}
   for slot in pairs(touched) do slots[#slots + 1] = slot end
-  if #slots == 0 then return end
   for i, packed in ipairs(call('HMGET', RECORDS, unpack(slots))) do
     local news = touched[slots[i]]
     local record = packed and cmsgpack.unpack(packed) or (news[QUEUES] and {news[SIZE], news[WINDOW], {}})

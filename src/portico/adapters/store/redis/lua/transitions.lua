@@ -9,7 +9,7 @@ local function finish(id, state, status, message)
   free_unique(id, state)
   state[STATUS], state[ERROR], state[ABORT] = status, message, false
   state[status == 'completed' and COMPLETED_AT or FAILED_AT] = now()
-  add(key(status, state[QUEUE]), now(), id)
+  add(key(status, state[QUEUE]), written(now()), id)
   save(id, state)
 end
 
@@ -73,7 +73,7 @@ end
 local AT_ONCE = 250
 
 local function expire(queue, max_crashes, message)
-  local places = call('ZRANGE', key('running', queue), '-inf', now(), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
+  local places = due_in(key('running', queue), AT_ONCE)
   local ids = {}
   for i, place in ipairs(places) do ids[i] = id_of(place) end
   for i, state in ipairs(load_states(ids)) do
@@ -107,6 +107,6 @@ local function delete(id, state, held_for, document)
     state[STATUS] = ENDED[status] and status or 'failed'
     local left = {id, state[STATUS], expires_at, document or call('HGET', JOBS, id), state}
     gather(additions, 'HSET', key('keys', queue), name, cmsgpack.pack(left))
-    add(key('forgotten', queue), expires_at, name)
+    add(key('forgotten', queue), written(expires_at), name)
   end
 end
