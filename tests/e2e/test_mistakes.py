@@ -15,6 +15,15 @@ from portico.adapters.job_trigger.rabbitmq_trigger import RabbitMQTrigger
 from portico.adapters.job_trigger.schedule_trigger import ScheduleConfig
 jobs = compose.jobs("sqlite:///jobs.db")
 """
+BROKEN_LIFESPAN = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+@asynccontextmanager
+async def lifespan(app):
+    raise RuntimeError("no database")
+    yield
+app = FastAPI(lifespan=lifespan)
+"""
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,16 @@ def test_a_mistake_in_the_program_is_named(tmp_path: Path, program: str, said: s
     assert "s3cret" not in result.stderr + result.stdout
     if "nonsense" not in program:
         assert "Traceback" not in result.stderr
+
+
+def test_an_error_of_a_lifespan_is_shown_from_the_users_line_on(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(BROKEN_LIFESPAN)
+    result = run(tmp_path, "app.py")
+    head, title, place, *_ = result.stderr.splitlines()
+    assert (head, title) == ("error: the application could not start", "Traceback (most recent call last):")
+    assert place.strip() == f'File "{tmp_path}/app.py", line 6, in lifespan'
+    assert result.stderr.endswith("RuntimeError: no database\n")
+    assert result.returncode == 1
 
 
 def test_a_store_that_is_damaged_is_named(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 from portico.cli.exits import CommandError, ExitCode
+from portico.cli.tracebacks import formatted, users_part
 from portico.compose import Jobs
 from portico.exceptions import PorticoError
 
@@ -104,20 +105,8 @@ class _explained:  # noqa: N801 - a context manager that reads like one
         if isinstance(error, ModuleNotFoundError) and f"{self._source}.".startswith(f"{error.name}."):
             raise CommandError(f"there is no module {self._source}", ExitCode.NO_APPLICATION, cause=error) from error
         if isinstance(error, Exception):
-            details = "".join(traceback.format_exception(error.with_traceback(_users_part(error)))).rstrip()
-            message = f"{self._source} could not be imported\n{details}"
+            message = f"{self._source} could not be imported\n{formatted(error, users_part(error))}"
             raise CommandError(message, ExitCode.NO_APPLICATION, cause=error) from error
-
-
-def _users_part(error: Exception) -> TracebackType | None:
-    trace = error.__traceback__
-    while trace is not None and _is_of_the_import(trace.tb_frame.f_code.co_filename):
-        trace = trace.tb_next
-    return trace
-
-
-def _is_of_the_import(file: str) -> bool:
-    return file in (__file__, importlib.__file__) or file.startswith("<frozen importlib")
 
 
 def _last_place_outside_portico(error: PorticoError) -> str:

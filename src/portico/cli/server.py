@@ -4,7 +4,6 @@ import errno
 import gc
 import logging
 import socket
-import traceback
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from typing_extensions import override
 
 from portico.cli.exits import CommandError, ExitCode
 from portico.cli.stop_signals import StopSignals
+from portico.cli.tracebacks import formatted, users_part
 from portico.exceptions import ConfigurationError, ExternalServiceError, PorticoError
 
 _Scope = MutableMapping[str, Any]
@@ -139,5 +139,7 @@ def explained(error: Exception, what: str) -> CommandError:
         return CommandError(str(error), ExitCode.CONFIGURATION, cause=error)
     if isinstance(error, ExternalServiceError):
         return CommandError(str(error), ExitCode.UNREACHABLE, cause=error)
-    text = str(error) if isinstance(error, PorticoError) else "".join(traceback.format_exception(error)).rstrip()
-    return CommandError(f"the application could not {what}: {text}", ExitCode.FAILED, cause=error)
+    if isinstance(error, PorticoError):
+        return CommandError(f"the application could not {what}: {error}", ExitCode.FAILED, cause=error)
+    details = formatted(error, users_part(error) or error.__traceback__)
+    return CommandError(f"the application could not {what}\n{details}", ExitCode.FAILED, cause=error)
