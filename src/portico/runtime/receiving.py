@@ -28,6 +28,8 @@ class ReceivingTrigger(BaseTrigger):
     """By the seconds that a call may take."""
     _log: EventLog | None = None
     """Open while the trigger runs."""
+    _keeps_events = True
+    """Whether the inbox gets a line for each event."""
 
     @property
     @abstractmethod
@@ -78,6 +80,8 @@ class ReceivingTrigger(BaseTrigger):
     async def _record_quietly(
         self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
     ) -> None:
+        if not self._keeps_events:
+            return
         job_ids = [job.id for job in jobs]
         entry = self._entry(event, outcome, self._clock.now(), reason=reason, body=event.body, job_ids=job_ids)
         if self._log is None:

@@ -120,6 +120,7 @@ class WebhookTrigger(SourceReceivingTrigger):
         )
         self._gate = Gate(self.config, self._limits.limiter, self._client_rate_key)
         self._reader = JobRequestReader(self.config, self._gate, self._clock)
+        self._keeps_events = self.config.delivery_log != "off"
         self._replays = Replays(self._clock)
         self._request_ids = RequestIds()
         self._counted: WeakValueDictionary[int, Job] = WeakValueDictionary()
@@ -326,13 +327,6 @@ class WebhookTrigger(SourceReceivingTrigger):
             replay=self._replay_while_running,
         ).add_to(router)
         return router
-
-    @override
-    async def _record_quietly(
-        self, event: Event, outcome: EventOutcome, *, reason: str | None = None, jobs: Sequence[Job] = ()
-    ) -> None:
-        if self.config.delivery_log != "off":
-            await super()._record_quietly(event, outcome, reason=reason, jobs=jobs)
 
     @override
     def _settings(self) -> dict[str, Any]:
