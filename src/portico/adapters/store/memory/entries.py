@@ -150,6 +150,11 @@ class WaitingLine:
                 return entry
         return None
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether `take` may find something without time passing."""
+        return bool(self._row or self._ready)
+
     def due_at(self) -> datetime | None:
         """Return when the next job gets ready by time alone."""
         while self._later and self._later[0][1][4].place != self._later[0][1][3]:

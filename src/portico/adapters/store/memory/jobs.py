@@ -1,5 +1,6 @@
 """Jobs in the memory of this process."""
 
+import asyncio
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,11 +31,13 @@ from portico.ports.job import Job, JobStatus, QueueStats
 from portico.runtime.documents import encode
 
 _LARGEST_PRUNING = 10_000
+_MOST_PARKED = 500
+"""By one claim before others have their turn: some milliseconds."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class MemoryJobs(JobStore):
-    """Every method runs without a pause in between, so that the event loop alone makes it atomic."""
+    """Whatever reads and then changes runs without a pause in between: the event loop alone makes it atomic."""
 
     def __init__(self, rules: KeepingRules, clock: Clock) -> None:
         self._rules = rules
@@ -51,6 +54,8 @@ class MemoryJobs(JobStore):
         # by status, in the order in which they ended
         self._ended: defaultdict[JobStatus, dict[Entry, None]] = defaultdict(dict)
         self._paused: set[str] = set()
+        # queues whose last claim had parked so many jobs that it looked no further
+        self._half_seen: set[str] = set()
         self._seq = itertools.count(1)
         self._tokens = itertools.count(1)
 
@@ -77,9 +82,19 @@ class MemoryJobs(JobStore):
 
     @override
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
+        while True:
+            if queue_name in self._half_seen:
+                # with nothing in hand: a claim that is cancelled here has claimed nothing
+                await asyncio.sleep(0)
+            claims = self._claim_some(queue_name, limit)
+            if claims or queue_name not in self._half_seen:
+                return claims
+
+    def _claim_some(self, queue_name: str, limit: int) -> list[Claim]:
         before = self._signals.before_claim(queue_name)
         now = self._clock.now()
         self._expire(now)
+        self._half_seen.discard(queue_name)
         if queue_name in self._paused:
             self._signals.emptied(queue_name, before, None)
             return []
@@ -88,7 +103,10 @@ class MemoryJobs(JobStore):
         claims = [self._claim(entry, now, lease_end) for entry in runnable]
         if claims:
             self._next_lease_end = min(self._next_lease_end, lease_end)
-        if len(claims) < limit:
+        if len(claims) < limit and self._line(queue_name).has_ready:
+            self._half_seen.add(queue_name)
+            self._signals.ring([queue_name])
+        elif len(claims) < limit:
             self._signals.emptied(queue_name, before, self._next_due(queue_name))
         return claims
 
@@ -248,10 +266,12 @@ class MemoryJobs(JobStore):
         is_limited = self._slots.concern(queue_name)
         for parked in self._slots.unpark(queue_name, wanted, now) if is_limited else ():
             line.add(parked, now)
-        while (entry := line.take(now)) is not None:
+        parked_count = 0
+        while parked_count < _MOST_PARKED and (entry := line.take(now)) is not None:
             if not is_limited or self._slots.admit(entry, now):
                 yield entry
                 continue
+            parked_count += 1
             for parked in self._slots.unpark_beside(entry, now):
                 line.add(parked, now)
 
