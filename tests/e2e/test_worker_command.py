@@ -184,6 +184,20 @@ async def test_a_second_signal_forces_also_a_process_that_is_blocked(command: Co
 
 
 @pytest.mark.asyncio
+async def test_a_second_signal_forces_also_where_a_handler_holds_up_the_loop(command: Command) -> None:
+    await create(command, "blocks")
+    worker = command.start()
+    await until(lambda: command.journal("blocks"))
+
+    worker.send_signal(signal.SIGTERM)
+    await asyncio.sleep(SAME_REQUEST_SECONDS)
+    worker.send_signal(signal.SIGINT)
+
+    assert await asyncio.to_thread(worker.wait, 20) == 130
+    assert command.log("forced_to_end")
+
+
+@pytest.mark.asyncio
 async def test_what_another_start_cannot_help_ends_the_supervisor(command: Command) -> None:
     supervisor = command.start("--processes", "3", target="missing.py")
 

@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM: the first drains, a later one forces."""
 
 import asyncio
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -43,13 +44,15 @@ class StopSignals:
         self._drain = drain
         self._clock = clock or SystemClock()
         self._stop = asyncio.Event()
-        self._forces_from = 0.0
+        self._forces_from = math.inf
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         try:
             for number in _SIGNALS:
                 self._loop.add_signal_handler(number, self._on_signal, number)
+                # the loop is woken as before, and this is called also while a handler holds the loop up
+                signal.signal(number, self._on_arrival)
         except NotImplementedError as error:
             raise CommandError("this command needs the signals of Linux or macOS", ExitCode.FAILED) from error
         return self
@@ -64,7 +67,7 @@ class StopSignals:
 
     def begin(self) -> None:
         """Begin the end, for another reason than a signal."""
-        self._forces_from = self._clock.monotonic() + SAME_REQUEST_SECONDS
+        self._note_request()
         self._stop.set()
 
     async def wait(self) -> None:
@@ -76,6 +79,18 @@ class StopSignals:
             logger.info("draining", signal=number.name, hint="once more to force")
             self.begin()
             self._drain()
-        elif self._clock.monotonic() >= self._forces_from:
-            logger.warning("forced_to_end", signal=number.name, hint="what was running starts again next time")
+
+    def _on_arrival(self, number: int, _frame: object) -> None:
+        if self._clock.monotonic() < self._forces_from:
+            self._note_request()
+            return
+        try:
+            logger.warning(
+                "forced_to_end", signal=signal.Signals(number).name, hint="what was running starts again next time"
+            )
+        finally:
+            # also when the signal came in the middle of another line, which refuses a second one
             self._force()
+
+    def _note_request(self) -> None:
+        self._forces_from = min(self._forces_from, self._clock.monotonic() + SAME_REQUEST_SECONDS)
