@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_SECONDS_A_DAY = 86_400
 
 
 def microseconds(moment: datetime) -> int:
     """Return the moment as it is stored."""
-    return (moment - _EPOCH) // _MICROSECOND
+    since = moment - _EPOCH
+    return (since.days * _SECONDS_A_DAY + since.seconds) * 1_000_000 + since.microseconds
 
 
 def moment(stored: int) -> datetime:

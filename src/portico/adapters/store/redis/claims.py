@@ -1,7 +1,7 @@
 """What this process has claimed, also where nobody here got the reply."""
 
 import asyncio
-import secrets
+import random
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -38,8 +38,10 @@ class RedisClaims:
 
     async def claim(self, queue_name: str, limit: int) -> list[Claim]:
         """Claim up to `limit` jobs; what an earlier claim lost is given back before."""
-        await self._recall()
-        token = secrets.randbits(63)
+        if self._lost:
+            await self._recall()
+        # not os.urandom, which lets other threads go first each time; a token is no secret
+        token = random.getrandbits(63)
         self._under_way[token] = queue_name
         try:
             return await self._claim(queue_name, limit, token)

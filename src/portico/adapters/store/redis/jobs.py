@@ -17,7 +17,6 @@ from portico.adapters.job_store import (
     JobStore,
     KeepingRules,
     Rejection,
-    job_from,
     unique_key_taken,
     unknown_page,
     with_fields,
@@ -279,7 +278,7 @@ class RedisJobs(JobStore):
 
 def _stored(job: Job, answer: Any) -> Job:
     if answer == 0:
-        return job_from(job.__dict__)
+        return job
     is_duplicate, job_id, *stored = answer
     if len(stored) == 1:
         # deleted before schema 2: only the key is left of the first job
