@@ -47,10 +47,12 @@ class WorkerDirectory(Service):
             logger.debug("worker_directory_unreadable", error=describe(error))
             return
         if queue_name not in served:
+            is_worked = bool(served or self._served)
+            way_out = "compose.jobs(..., queues=[...])" if is_worked else "none is running, see portico worker"
             logger.warning(
                 "queue_without_worker",
                 queue=queue_name,
-                hint=f"jobs wait in '{queue_name}' until a worker serves it: compose.jobs(..., queues=[...])",
+                hint=f"jobs wait in '{queue_name}' until a worker serves it: {way_out}",
             )
 
     @override

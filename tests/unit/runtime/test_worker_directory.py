@@ -30,6 +30,24 @@ async def test_machines_whose_clocks_differ_see_each_others_workers(ahead: timed
     await there.stop()
 
 
+@pytest.mark.parametrize(
+    ("served", "way_out"), [(["bulk"], "compose.jobs(..., queues=[...])"), ([], "none is running, see portico worker")]
+)
+async def test_the_warning_tells_a_queue_that_was_forgotten_from_workers_that_were(
+    served: list[str], way_out: str
+) -> None:
+    store = MemoryTriggerStore(clock=FakeClock(NOW))
+    there = WorkerDirectory(store, clock=FakeClock(NOW))
+    there.serve(served)
+    await there.start()
+
+    with capture_logs() as logs:
+        await WorkerDirectory(store, clock=FakeClock(NOW)).check("mail")
+    await there.stop()
+
+    assert logs[0]["hint"] == f"jobs wait in 'mail' until a worker serves it: {way_out}"
+
+
 async def test_a_worker_that_was_killed_serves_nothing_after_half_a_minute() -> None:
     clock = FakeClock(NOW)
     store = MemoryTriggerStore(clock=clock)
