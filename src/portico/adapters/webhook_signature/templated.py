@@ -58,7 +58,7 @@ class TemplatedSignature(SignatureScheme):
     @property
     @override
     def covers_url(self) -> bool:
-        return "url" in self._parts
+        return ("url", True) in self._parts
 
     @property
     def has_timestamp(self) -> bool:
@@ -110,18 +110,15 @@ class TemplatedSignature(SignatureScheme):
         return identifier
 
     @cached_property
-    def _parts(self) -> tuple[str, ...]:
-        """The template, cut: a placeholder's name at every odd place."""
-        return tuple(_PLACEHOLDER.split(self.template))
+    def _parts(self) -> tuple[tuple[str, bool], ...]:
+        """The template, cut into texts and placeholders, which are true."""
+        return tuple((part, bool(place % 2)) for place, part in enumerate(_PLACEHOLDER.split(self.template)) if part)
 
     def _message(self, request: SignedRequest, values: Mapping[str, str]) -> bytes:
-        pieces: list[bytes] = []
-        for place, part in enumerate(self._parts):
-            if place % 2 and part == "body":
-                pieces.append(request.body)
-            else:
-                pieces.append((self._value(part, request, values) if place % 2 else part).encode())
-        return b"".join(pieces)
+        return b"".join([self._piece(part, request, values) if named else part.encode() for part, named in self._parts])
+
+    def _piece(self, name: str, request: SignedRequest, values: Mapping[str, str]) -> bytes:
+        return request.body if name == "body" else self._value(name, request, values).encode()
 
     def _value(self, name: str, request: SignedRequest, values: Mapping[str, str]) -> str:
         if name == "method":

@@ -13,7 +13,7 @@ from portico.adapters.http.compression import decompressed
 from portico.adapters.http.head import Head
 from portico.adapters.http.sources.cloud_events import read_cloud_events
 from portico.adapters.http.sources.content import MediaType, read_content
-from portico.adapters.http.sources.delivery import Delivery, Received
+from portico.adapters.http.sources.delivery import Delivery, Locator, Received
 from portico.adapters.http.sources.providers import CLOUDEVENTS
 from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
 from portico.adapters.webhook_signature.scheme import Key
@@ -140,11 +140,11 @@ class SourceReader:
 
     def _mapped(self, received: Received) -> Mapped:
         source = self.source
-        event = None if source.event_locator is None else source.event_locator.find(received)
+        event = _found(source.event_locator, received)
         # what identifies it where the provider says so is shown, also where `dedup` says otherwise
         known = self._provider.delivery_id
-        delivery_id = None if known is None else known.find(received)
-        identity = None if source.identity_locator is None else source.identity_locator.find(received)
+        delivery_id = _found(known, received)
+        identity = delivery_id if source.identity_locator is known else _found(source.identity_locator, received)
         delivery = Delivery(
             source=source.name,
             provider=source.provider,
@@ -164,6 +164,10 @@ class SourceReader:
                 if name in mappings:
                     return mappings[name]
         return None if event in self._provider.ignored_events else self.source.default_mapping
+
+
+def _found(locator: Locator | None, received: Received) -> str | None:
+    return None if locator is None else locator.find(received)
 
 
 def payload_of(mapping: JobMapping, source: WebhookSource, delivery: Delivery) -> dict[str, Any]:
