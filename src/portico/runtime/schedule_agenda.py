@@ -62,8 +62,9 @@ class ScheduleAgenda:
     def rewind(self) -> None:
         """Let everything that is under way be due again; whoever was at it is gone."""
         for progress in self:
-            progress.rewind()
-        self._plan_all()
+            if progress.under_way:
+                progress.rewind()
+            self.plan(progress)
 
     def doubt(self, now: datetime) -> None:
         """Bring back what a clock that was far ahead has moved into the future."""

@@ -1,8 +1,9 @@
-"""What is done about ticks before and after their time, so that at their time there are only jobs to create."""
+"""What is done about ticks before and after their time, and when the loop ends in between."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from typing_extensions import override
@@ -102,3 +103,43 @@ async def test_what_was_created_before_a_stop_is_not_asked_for_again(clock: SetC
     asked = [job.metadata["schedule_id"] for job in (*stopping.jobs, *creator.jobs)]
     assert 0 < len(stopping.jobs) < len(MANY)
     assert sorted(asked) == sorted(schedule.schedule_id for schedule in MANY)
+
+
+class HangingCreator(RecordingJobCreator):
+    """Never answers the first batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches = 0
+
+    @override
+    async def create_jobs(self, requests: Sequence[JobRequest]) -> list[Job]:
+        self.batches += 1
+        if self.batches == 1:
+            await asyncio.Event().wait()
+        return await super().create_jobs(requests)
+
+
+class FailingStore(MemoryTriggerStore):
+    """Raises what no store should."""
+
+    is_broken = False
+
+    @override
+    async def now(self) -> datetime:
+        if self.is_broken:
+            self.is_broken = False
+            raise RuntimeError("broken")
+        return await super().now()
+
+
+async def test_what_was_under_way_when_the_loop_failed_is_due_again(clock: SetClock) -> None:
+    creator, store = HangingCreator(), FailingStore(clock=clock)
+    async with running(ScheduleTrigger(creator, TWO, clock=clock, store=store)):
+        await clock.advance(MINUTE)
+        assert (creator.batches, creator.jobs) == (1, [])
+        store.is_broken = True
+        await clock.jump(10)
+        await clock.advance(5)
+
+    assert ticks_of(creator.jobs) == ["01 09:00:00", "01 09:00:00"]
