@@ -75,7 +75,10 @@ def _load_file(path: Path) -> ModuleType:
 
 def _load_module(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise CommandError(f"{name} is neither a Python file nor a module", ExitCode.NO_APPLICATION)
+        raise CommandError(
+            f"{name} is neither a Python file nor a module: name one, such as app.py or shop.app",
+            ExitCode.NO_APPLICATION,
+        )
     sys.path.insert(0, str(Path.cwd()))
     with _explained(name):
         return importlib.import_module(name)

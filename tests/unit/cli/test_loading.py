@@ -115,7 +115,7 @@ def test_a_missing_module_within_a_package_is_told_from_one_that_the_users_code_
         ("no_such_module", "there is no module no_such_module"),
         ("no_such_package.app", "there is no module no_such_package.app"),
         (program.stem, "could not be imported\nTraceback"),
-        (".", "neither a Python file nor a module"),
+        (".", "neither a Python file nor a module: name one, such as app.py"),
         ("folder/app", "neither a Python file nor a module"),
     ):
         with pytest.raises(CommandError, match=said) as caught:
