@@ -38,12 +38,18 @@ class PayloadBinding:
             ValidationError: the payload does not fit; the message has field paths and rules, never values.
 
         """
-        arguments: dict[str, Any] = dict.fromkeys(self.context_names, context)
-        arguments.update(dict.fromkeys(self.job_names, context.job))
+        arguments = self._validated(context.job.payload)
+        for name in self.context_names:
+            arguments[name] = context
+        for name in self.job_names:
+            arguments[name] = context.job
+        return arguments
+
+    def _validated(self, payload: dict[str, Any]) -> dict[str, Any]:
         if self.adapter is None:
-            return arguments
-        value = _validate(self.adapter, context.job.payload)
-        return arguments | ({self.whole: value} if self.whole else value)
+            return {}
+        value: Any = _validate(self.adapter, payload)
+        return {self.whole: value} if self.whole else value
 
 
 def bind(function: Callable[..., Any], namespace: Mapping[str, Any]) -> PayloadBinding:
