@@ -1,7 +1,8 @@
-"""What may stand in the fields of a schedule."""
+"""What may stand in the fields of a schedule, and of the trigger of schedules."""
 
 import hashlib
 import json
+import math
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -54,3 +55,17 @@ def digest(facts: list[Any]) -> str:
     """Return a short name for JSON values, the same in every process."""
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def checked_attempts(max_retries: int) -> int:
+    """Return the number of attempts for a tick."""
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 1:
+        raise ConfigurationError(f"max_retries counts attempts and must be at least 1, not {max_retries!r}")
+    return max_retries
+
+
+def checked_delay(retry_base_delay: float) -> float:
+    """Return the seconds after the first failed attempt."""
+    if not isinstance(retry_base_delay, int | float) or not 0 <= retry_base_delay < math.inf:
+        raise ConfigurationError(f"retry_base_delay must be seconds, 0 or more, not {retry_base_delay!r}")
+    return retry_base_delay

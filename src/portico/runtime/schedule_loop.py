@@ -26,7 +26,7 @@ CREATED_TOGETHER = 100
 _BATCHES_AT_ONCE = 4
 """Some that the store writes in one go while others are made; with more the event loop stands still longer."""
 _NOTED_TOGETHER = 10
-"""Batches that are due go on while no more than this are created and wait to be noted, and the creator has time."""
+"""Batches: so many may wait to be noted while others are due."""
 _LONGEST_SLEEP_SECONDS = 1.0
 """The wall clock may be set, and monotonic clocks stop while the machine sleeps: look again this often."""
 _UPKEEP_SECONDS = 1.0

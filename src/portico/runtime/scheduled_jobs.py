@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from portico.exceptions import ConfigurationError, ExternalServiceError, ValidationError
+from portico.exceptions import ExternalServiceError, ValidationError
 from portico.ports.alert import AlertService
 from portico.ports.clock import Clock
 from portico.ports.event_inbox import EventInbox, EventOutcome
@@ -22,6 +22,7 @@ from portico.ports.job import Job
 from portico.ports.job_creator import BatchJobCreator, JobCreator
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.backoff import Backoff
+from portico.runtime.schedule_checks import checked_attempts, checked_delay
 from portico.runtime.schedule_config import ScheduleConfig
 from portico.runtime.schedule_occurrences import Occurrence, tick_at
 from portico.runtime.schedule_progress import Due, ScheduleProgress
@@ -69,9 +70,9 @@ class ScheduledJobs(BaseTrigger):
     ) -> None:
         super().__init__(job_creator, name=name, clock=clock, store=store, inbox=inbox)
         self.alert_service = alert_service
-        self._max_retries = _checked_attempts(max_retries)
+        self._max_retries = checked_attempts(max_retries)
         # until the alert the delays are those that were asked for
-        self._retrying = Backoff(base_seconds=_checked_delay(retry_base_delay), cap_seconds=math.inf)
+        self._retrying = Backoff(base_seconds=checked_delay(retry_base_delay), cap_seconds=math.inf)
         self._still_due = Backoff(
             base_seconds=max(1.0, retry_base_delay), cap_seconds=max(_STILL_DUE_CAP_SECONDS, retry_base_delay)
         )
@@ -94,7 +95,7 @@ class ScheduledJobs(BaseTrigger):
         one.
         """
         call = _call.get() or Call(tick_at(self._clock.now().replace(microsecond=0)))
-        request = self._requests.request_for(config, call.occurrence, self._clock.now())
+        request = self._requests.for_occurrence(config, call.occurrence, self._clock.now())
         job = call.job = await self._submit(request, **_facts_of(config))
         if not self._requests.is_kept_out(config, call.occurrence, job):
             await self._record_quietly(call.occurrence.as_event(config), outcome_of(job), jobs=[job])
@@ -199,17 +200,19 @@ class ScheduledJobs(BaseTrigger):
 
     async def _create_together(self, dues: Sequence[Due]) -> None:
         now = self._clock.now()
-        requests = [self._requests.request_of(due, now) for due in dues]
+        requests = [self._requests.for_tick(due, now) for due in dues]
         jobs = await self._submit_many(requests, (_facts_of(due.schedule) for due in dues))
         created: list[tuple[Due, Job]] = []
+        kept_out: list[tuple[Due, Job]] = []
         for due, job in zip(dues, jobs, strict=True):
-            if self._requests.is_kept_out(due.schedule, due.occurrence, job):
-                await self._leave_out(due, job)
-            else:
-                created.append((due, job))
+            is_kept_out = self._requests.is_kept_out(due.schedule, due.occurrence, job)
+            (kept_out if is_kept_out else created).append((due, job))
+        # a cancellation further down must not forget them
         self._created.append(created)
         if self._nothing_is_due.is_set():
             self._note_created()
+        for due, job in kept_out:
+            await self._leave_out(due, job)
 
     def _note_created(self) -> None:
         """Note what became of ticks; whichever are due come first."""
@@ -237,7 +240,7 @@ class ScheduledJobs(BaseTrigger):
                 made = [await self._answer(schedule, Call(occurrence)) for occurrence in occurrences]
                 return [job for job in made if job is not None]
             now = self._clock.now()
-            requests = [self._requests.request_for(schedule, each, now) for each in occurrences]
+            requests = [self._requests.for_occurrence(schedule, each, now) for each in occurrences]
             jobs = await self._submit_many(requests, repeat(_facts_of(schedule)))
             self._tick_log.add(self._clock.now(), [each.identity(schedule) for each in occurrences], jobs)
             return jobs
@@ -285,15 +288,3 @@ class ScheduledJobs(BaseTrigger):
 def _facts_of(schedule: ScheduleConfig) -> dict[str, object]:
     times = {"cron": schedule.cron} if schedule.cron is not None else {"when": schedule.when}
     return {"schedule_id": str(schedule.schedule_id), **times}
-
-
-def _checked_attempts(max_retries: int) -> int:
-    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 1:
-        raise ConfigurationError(f"max_retries counts attempts and must be at least 1, not {max_retries!r}")
-    return max_retries
-
-
-def _checked_delay(retry_base_delay: float) -> float:
-    if not isinstance(retry_base_delay, int | float) or not 0 <= retry_base_delay < math.inf:
-        raise ConfigurationError(f"retry_base_delay must be seconds, 0 or more, not {retry_base_delay!r}")
-    return retry_base_delay

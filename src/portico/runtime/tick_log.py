@@ -18,7 +18,7 @@ _TOO_MANY = 2_000
 
 
 class _Lines(NamedTuple):
-    # very many may wait: the collector of cycles goes through lists and enumerations, not through tuples of these
+    # very many may wait: the collector of cycles passes over tuples of texts and numbers, and goes through lists
     at: datetime
     source_ids: tuple[str, ...]
     are_duplicates: tuple[bool, ...]

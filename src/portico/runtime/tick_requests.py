@@ -20,14 +20,14 @@ class TickRequests:
         """Make the request of a tick to come: at its time only its lateness will be missing."""
         due.progress.prepared = due.occurrence, self._made(due.schedule, due.occurrence)
 
-    def request_of(self, due: Due, now: datetime) -> JobRequest:
+    def for_tick(self, due: Due, now: datetime) -> JobRequest:
         """Return the request of a tick that is due; it is the prepared one, if that was for the same tick."""
         prepared, due.progress.prepared = due.progress.prepared, None
         if prepared is not None and prepared[0] == due.occurrence:
             return sent_at(now, due.occurrence, prepared[1])
-        return self.request_for(due.schedule, due.occurrence, now)
+        return self.for_occurrence(due.schedule, due.occurrence, now)
 
-    def request_for(self, schedule: ScheduleConfig, occurrence: Occurrence, now: datetime) -> JobRequest:
+    def for_occurrence(self, schedule: ScheduleConfig, occurrence: Occurrence, now: datetime) -> JobRequest:
         """Return the request for an occurrence of the schedule."""
         return sent_at(now, occurrence, self._made(schedule, occurrence))
 
