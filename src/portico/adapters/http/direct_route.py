@@ -32,16 +32,6 @@ class DirectRoute(APIRoute):
         response = await self.endpoint(Request(scope, receive, send))
         await response(scope, receive, send)
 
-    def _is_plain(self, scope: Scope) -> bool:
-        # where another FastAPI writes it down differently nothing is left out
-        if not (_FASTAPI and _INCLUSION) or scope["method"] not in (self.methods or ()):
-            return False
-        inclusion: Any = scope.get(_FASTAPI, {}).get(_INCLUSION)
-        route = self if inclusion is None or inclusion.original_route is not self else inclusion
-        return getattr(route, "max_body_size", None) is None and all(
-            isinstance(dependency.call, DescribedSecurity) for dependency in route.dependant.dependencies
-        )
-
     @override
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         path = scope["path"]
@@ -49,7 +39,27 @@ class DirectRoute(APIRoute):
             # the same place, so that nobody is redirected: providers do not follow, and Location would repeat the Host
             path = path.rstrip("/")
             scope = {**scope, "path": path}
-        # the end of the path is cheaper to compare than its pattern; `path` has no parameters
-        if "{" not in self.path and not path.endswith(self.path):
+        route = self._as_included(scope)
+        if route is None or "{" in route.path_format or scope.get("root_path") or scope["type"] != "http":
+            return super().matches(scope)
+        # without parameters a path is compared at once: FastAPI asks twice about a route of an included router
+        if path != route.path_format:
             return Match.NONE, {}
-        return super().matches(scope)
+        match = Match.FULL if scope["method"] in route.methods else Match.PARTIAL
+        return match, {"endpoint": self.endpoint, "path_params": dict(scope.get("path_params", {})), "route": self}
+
+    def _is_plain(self, scope: Scope) -> bool:
+        route = self._as_included(scope)
+        return (
+            route is not None
+            and scope["method"] in route.methods
+            and getattr(route, "max_body_size", None) is None
+            and all(isinstance(dependency.call, DescribedSecurity) for dependency in route.dependant.dependencies)
+        )
+
+    def _as_included(self, scope: Scope) -> Any:
+        """Return the route with what its inclusion adds; None where another FastAPI writes that down otherwise."""
+        if not (_FASTAPI and _INCLUSION):
+            return None
+        inclusion = scope.get(_FASTAPI, {}).get(_INCLUSION)
+        return self if inclusion is None or inclusion.original_route is not self else inclusion

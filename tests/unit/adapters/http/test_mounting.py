@@ -50,6 +50,12 @@ def _in_nested_routers(trigger: WebhookTrigger) -> tuple[Any, str]:
     return app, "/outer/inner"
 
 
+def _under_a_parameter(trigger: WebhookTrigger) -> tuple[Any, str]:
+    app = FastAPI()
+    app.include_router(trigger.router, prefix="/tenants/{tenant}")
+    return app, "/tenants/shop"
+
+
 def _behind_a_reader_of_bodies(trigger: WebhookTrigger) -> tuple[Any, str]:
     app = application(trigger)
     app.add_middleware(BaseHTTPMiddleware, dispatch=_read_the_body)
@@ -89,6 +95,7 @@ def _with_a_dependency_that_takes_the_body(trigger: WebhookTrigger) -> tuple[Any
         _with_root_path,
         _in_a_sub_application,
         _in_nested_routers,
+        _under_a_parameter,
         _behind_a_reader_of_bodies,
         _behind_gzip_and_cors,
         _with_a_dependency_that_reads_the_body,
@@ -146,3 +153,19 @@ async def test_no_answer_is_a_redirect() -> None:
             assert response.status_code in {202, 404}
             assert "Location" not in response.headers
     await trigger.stop()
+
+
+async def test_a_web_socket_is_not_for_them() -> None:
+    trigger = WebhookTrigger(RecordingJobCreator(), WebhookConfig(allowed_job_types=["email.send"]))
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": JOBS, "headers": [], "query_string": b"", "subprotocols": []}
+    await application(trigger)(scope, receive, send)
+
+    assert [message["type"] for message in sent] == ["websocket.close"]
