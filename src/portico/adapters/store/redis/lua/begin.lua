@@ -6,6 +6,6 @@ local function begin(keys, arguments)
     JOBS, STATES, ORDER, RECORDS = base .. ':jobs', base .. ':states', base .. ':order', base .. ':slots'
   end
   moment, written_moment, repeated = tonumber(arguments[1]), arguments[1], arguments[2] == '1'
-  removals, additions, rung = {}, {}, {}
+  removals, additions, rung, is_alone = {}, {}, {}, false
   turns, heads, touched = {}, {}, {}
 end

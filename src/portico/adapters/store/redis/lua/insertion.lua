@@ -32,6 +32,7 @@ local function insert(parts, first, held_for)
   for i = 1, count do ids[i] = parts[first + (i - 1) * WIDTH] end
   local seq = call('INCRBY', base .. ':seq', count) - count
   local existing = call('HMGET', STATES, unpack(ids))
+  is_alone = count == 1
 
   for i = 1, count do
     seq = seq + 1

@@ -6,6 +6,7 @@ if not bring_forward(queue, tonumber(ARGV[4]), ARGV[5]) then return {now(), fals
 local ids, claims = {}, {now(), false}
 local popped = call('ZPOPMIN', key('ready', queue), ARGV[6])
 for i = 1, #popped, 2 do ids[#ids + 1] = id_of(popped[i]) end
+is_alone = #ids == 1
 if #ids > 0 then
   local documents = call('HMGET', JOBS, unpack(ids))
   for i, state in ipairs(load_states(ids)) do

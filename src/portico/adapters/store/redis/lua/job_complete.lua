@@ -2,6 +2,7 @@
 -- Answers 1 or 0 for each.
 local ids, answers, seen = {}, {}, {}
 for i = 3, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+is_alone = #ids == 1
 for i, state in ipairs(load_states(ids)) do
   local id, token, result = ids[i], ARGV[i * 3 + 1], ARGV[i * 3 + 2]
   state = seen[id] or state

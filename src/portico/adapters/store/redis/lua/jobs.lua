@@ -55,10 +55,14 @@ local function id_of(place)
   return string.sub(place, -16)
 end
 
--- commands that can wait for the end are gathered: one call for all members of a key
-local removals, additions, rung
+-- commands that can wait for the end are gathered: one call for all members of a key; those of a lone job are not
+local removals, additions, rung, is_alone
 
 local function gather(batches, command, name, value, other)
+  if is_alone then
+    if other then call(command, name, value, other) else call(command, name, value) end
+    return
+  end
   local batch = batches[name]
   if not batch then
     batches[name] = {command, name, value, other}
@@ -115,22 +119,21 @@ local function count_turn(state, change)
   if change > 0 then turn[2] = math.max(turn[1] > 1 and turn[2] or 0, (struct.unpack('>I4', state[PLACE], 9))) end
 end
 
-local function gather_turns()
-  for queue, partitions in pairs(turns) do
-    for name, turn in pairs(partitions or {}) do
-      if turn[1] > 0 then
-        gather(additions, 'HSET', key('turns', queue), name, cmsgpack.pack(turn))
-      else
-        gather(removals, 'HDEL', key('turns', queue), name)
-      end
+local function gather_turns_of(queue, partitions)
+  for name, turn in pairs(partitions) do
+    if turn[1] > 0 then
+      gather(additions, 'HSET', key('turns', queue), name, cmsgpack.pack(turn))
+    else
+      gather(removals, 'HDEL', key('turns', queue), name)
     end
   end
-  turns = {}
+  turns[queue] = nil
 end
 
 local function flush()
-  gather_turns()
-  if not next(removals) and not next(additions) then return end
+  for queue, partitions in pairs(turns) do
+    if partitions then gather_turns_of(queue, partitions) end
+  end
   for _, batch in pairs(removals) do call(unpack(batch)) end
   for _, batch in pairs(additions) do call(unpack(batch)) end
   for queue, has_news in pairs(rung) do
