@@ -10,7 +10,7 @@ from portico.adapters.http.job_request import Call, WebhookJobRequest
 from portico.adapters.http.json_answer import JsonAnswer, raw_fields
 from portico.adapters.http.problems import Refusal, Told
 from portico.adapters.http.rate_fields import quota_fields
-from portico.exceptions import AuthorizationError, RateLimitError, ValidationError
+from portico.exceptions import AuthorizationError, PorticoError, RateLimitError, ValidationError
 from portico.ports.job import Job, JobStatus
 from portico.runtime.pydantic_errors import refusal_places, refusal_text
 
@@ -54,7 +54,7 @@ def _more(error: Exception, code: str) -> dict[str, Any]:
     if isinstance(error, RateLimitError):
         headers = {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
         return {"code": code, "headers": headers, "members": {"violated-policies": ["job_type"]}}
-    details = error.details if isinstance(error, ValidationError) else {}
+    details = error.details if isinstance(error, PorticoError) else {}
     members = {"errors": details["errors"]} if "errors" in details else {}
     return {"code": details.get("code", code), "members": members}
 

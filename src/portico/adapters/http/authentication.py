@@ -39,6 +39,8 @@ class Authenticator(ABC):
     """What a 401 says in WWW-Authenticate."""
     scheme: DescribedSecurity
     """What OpenAPI says."""
+    header: str = "Authorization"
+    """The field that the secret is in, or what was made with it."""
 
     @abstractmethod
     async def identify(self, request: Request, now: datetime) -> str | None:
@@ -115,6 +117,7 @@ class StandardWebhooks(Authenticator):
 
     challenge = 'Signature realm="webhooks"'
     scheme = header_scheme("webhookSignature", STANDARD_WEBHOOKS.signature_header)
+    header = STANDARD_WEBHOOKS.signature_header
 
     def __init__(self, secrets: Sequence[SecretSource], *, name: str = "signed") -> None:
         if isinstance(secrets, str):

@@ -9,7 +9,7 @@ from fastapi import Request
 from portico.adapters.http.clients import Clients
 from portico.adapters.http.head import Head
 from portico.adapters.http.problems import Refusal
-from portico.adapters.http.rate_fields import refusal_fields
+from portico.adapters.http.rate_fields import refusal_fields, retry_fields
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.exceptions import DatabaseError
 from portico.ports.rate_limiter import RateLimiter
@@ -96,7 +96,8 @@ class Gate:
         except DatabaseError as error:
             raise limiter_unavailable() from error
         if not decision.allowed:
-            headers = refusal_fields("client", quota, decision)
+            is_shown = self._config.rate_limit_headers
+            headers = refusal_fields("client", quota, decision) if is_shown else retry_fields(decision)
             members = {"violated-policies": ["client"]}
             raise Refusal(429, "Too many requests", code="rate_limited", headers=headers, members=members)
 

@@ -19,7 +19,7 @@ class JobLimits:
     """The limits of a webhook's job types, and the limiter that counts for them.
 
     Args:
-        config: the quotas by job type, and what happens while nobody can count.
+        config: the quotas by job type, whether callers see them, and what happens while nobody can count.
         quotas: over those of `config`.
         requests_per_minute: for types without a quota; None is unlimited.
         limiter: counts; None is this process alone, until it is told another.
@@ -45,7 +45,15 @@ class JobLimits:
         )
         written = {**config.rate_limits, **(quotas or {})}
         parsed = {job_type: Quota.parse(text, f"rate_limits['{job_type}']") for job_type, text in written.items()}
-        self._limit = RateLimit(self.limiter, requests_per_minute, key, parsed)
+        default = config.default_rate_limit
+        self._limit = RateLimit(
+            self.limiter,
+            requests_per_minute,
+            key,
+            parsed,
+            None if default is None else Quota.parse(default, "default_rate_limit"),
+        )
+        self._shows_fields = config.rate_limit_headers
 
     def count_with(self, limiter: RateLimiter) -> None:
         """Let an application's limiter count, where there is no own one."""
@@ -70,7 +78,8 @@ class JobLimits:
             decision = await self._limit.take(job_type, quota)
         except DatabaseError as error:
             raise limiter_unavailable() from error
-        call.quota = (quota, decision)
+        if self._shows_fields:
+            call.quota = (quota, decision)
         try:
             require_allowed(job_type, decision)
         except RateLimitError as error:

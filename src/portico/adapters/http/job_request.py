@@ -3,22 +3,21 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 from typing_extensions import override
 
 from portico.exceptions import ValidationError
 from portico.ports.rate_limiter import RateDecision
-from portico.runtime.intake.names import MAX_JOB_TYPE_LENGTH
+from portico.runtime.intake.names import MAX_JOB_TYPE_LENGTH, QUEUE_NAME
 from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from portico.runtime.intake.strict_json import decode_json
 from portico.runtime.pydantic_errors import refusal_places, refusal_text
 from portico.runtime.quotas import Quota
 
-_QUEUE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"
 _DECODED_ON_THE_LOOP_BYTES = 65_536
 
 
@@ -40,6 +39,8 @@ class Call:
     """What the delivery log keeps; secrets are taken out."""
     body: bytes | None = None
     """The original bytes, where the delivery log keeps them."""
+    traceparent: str | None = None
+    """The trace that the caller is in, where it is believed."""
 
     @property
     def scoped_key(self) -> str | None:
@@ -57,7 +58,7 @@ class WebhookJobRequest(BaseModel):
     # how long it may be is asked behind the list of those that are allowed
     job_type: str = Field(json_schema_extra={"minLength": 1, "maxLength": MAX_JOB_TYPE_LENGTH})
     payload: dict[str, Any] = Field(repr=False)
-    queue_name: str = Field(default="default", pattern=_QUEUE_NAME)
+    queue_name: str = Field(default="default", pattern=f"^{QUEUE_NAME}$")
     priority: StrictInt = Field(default=0, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)
 
     # no private attribute of pydantic's: making and asking for one takes longer than reading a request
@@ -99,6 +100,22 @@ class WebhookJobRequest(BaseModel):
         return copy
 
 
+class _Tolerant(WebhookJobRequest):
+    model_config = ConfigDict(extra="ignore")
+
+
+def request_model(
+    priority_range: tuple[int, int], extra_fields: Literal["forbid", "ignore"]
+) -> type[WebhookJobRequest]:
+    """Return what a webhook with these settings takes; with the usual ones it is `WebhookJobRequest` itself."""
+    base = WebhookJobRequest if extra_fields == "forbid" else _Tolerant
+    if (base, priority_range) == (WebhookJobRequest, (LOWEST_PRIORITY, HIGHEST_PRIORITY)):
+        return base
+    lowest, highest = priority_range
+    priority: Any = (StrictInt, Field(default=0, ge=lowest, le=highest))
+    return create_model(WebhookJobRequest.__name__, __base__=base, priority=priority)
+
+
 async def decode_body(body: bytes) -> Any:
     """Return the value of a body that is strict JSON; large ones do not hold the loop up.
 
@@ -111,8 +128,8 @@ async def decode_body(body: bytes) -> Any:
     return await asyncio.to_thread(decode_json, body)
 
 
-def job_request(value: Any, call: Call) -> WebhookJobRequest:
-    """Return what a decoded body asks for.
+def job_request(value: Any, call: Call, model: type[WebhookJobRequest]) -> WebhookJobRequest:
+    """Return what a decoded body asks for, as `model` has it.
 
     Raises:
         ValidationError: it is no job request.
@@ -121,7 +138,7 @@ def job_request(value: Any, call: Call) -> WebhookJobRequest:
     if not isinstance(value, dict):
         raise ValidationError("Request body must be a JSON object", details={"code": "not_an_object"})
     try:
-        request = WebhookJobRequest.model_validate(value)
+        request = model.model_validate(value)
     except pydantic.ValidationError as error:
         details = {"code": "invalid_request", "errors": refusal_places(error)}
         raise ValidationError(f"Invalid request: {refusal_text(error, 'request')}", details=details) from None

@@ -46,7 +46,7 @@ _REPLAYED = {
 _LOCATION = {"Location": {"description": "Where to ask how the job is", "schema": {"type": "string"}}}
 _ERRORS = {
     400: "The body is not strict JSON, or does not hold what it must",
-    403: "The job type is not allowed, or the page that a browser shows is not",
+    403: "The job type or the queue is not allowed, or the page that a browser shows is not",
     408: "The body took too long",
     413: "The body is too large",
     415: "The body is compressed in a way that is not accepted, or declared as something else than JSON",
@@ -63,7 +63,6 @@ _OF_KEYS = {
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "How to say who asks", "schema": {"type": "string"}}},
     409: _RETRY_AFTER,
-    429: {**_RETRY_AFTER, **_RATE_LIMIT},
     503: _RETRY_AFTER,
 }
 _KEY = r'^("([\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255}"|[\x21\x23-\x7e][\x21-\x7e]{0,254})$'
@@ -84,13 +83,15 @@ def responses(config: WebhookConfig) -> dict[int | str, dict[str, Any]]:
     """Return every answer of the route."""
     has_keys = config.idempotency != "off"
     errors = {**_ERRORS, **({} if config.auth is None else _UNAUTHORIZED), **(_OF_KEYS if has_keys else {})}
+    limits = _RATE_LIMIT if config.rate_limit_headers else {}
+    headers = {**_HEADERS, 429: {**_RETRY_AFTER, **limits}}
     described: dict[int | str, dict[str, Any]] = {
         202: {
             "description": "The job is stored",
             "content": {"application/json": {"schema": _ACCEPTED_SCHEMA}},
             "headers": {
                 **_REQUEST_ID,
-                **_RATE_LIMIT,
+                **limits,
                 **(_REPLAYED if has_keys else {}),
                 **(_LOCATION if config.status_auth is not None else {}),
             },
@@ -100,7 +101,7 @@ def responses(config: WebhookConfig) -> dict[int | str, dict[str, Any]]:
         described[status] = {
             "description": errors[status],
             "content": {"application/problem+json": {"schema": PROBLEM}},
-            "headers": {**_REQUEST_ID, **_HEADERS.get(status, {})},
+            "headers": {**_REQUEST_ID, **headers.get(status, {})},
         }
     return described
 

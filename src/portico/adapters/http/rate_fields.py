@@ -17,7 +17,12 @@ def quota_fields(policy: str, quota: Quota, decision: RateDecision) -> dict[str,
 
 def refusal_fields(policy: str, quota: Quota, decision: RateDecision) -> dict[str, str]:
     """Return the fields of a 429."""
-    return {**quota_fields(policy, quota, decision), "Retry-After": str(_seconds(decision))}
+    return {**quota_fields(policy, quota, decision), **retry_fields(decision)}
+
+
+def retry_fields(decision: RateDecision) -> dict[str, str]:
+    """Return when the next one passes, and no word of what is allowed."""
+    return {"Retry-After": str(_seconds(decision))}
 
 
 def _seconds(decision: RateDecision) -> int:

@@ -10,10 +10,11 @@ from portico.adapters.http.compression import decompressed
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import Head
 from portico.adapters.http.idempotency import read_idempotency_key
-from portico.adapters.http.job_request import Call, WebhookJobRequest, decode_body, job_request
+from portico.adapters.http.job_request import Call, WebhookJobRequest, decode_body, job_request, request_model
 from portico.adapters.http.media_type import require_json_type
 from portico.adapters.http.problems import Refusal
-from portico.adapters.http.redaction import kept_headers
+from portico.adapters.http.redaction import kept_headers, secret_headers
+from portico.adapters.http.traceparent import read_traceparent
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.ports.clock import Clock
 from portico.runtime.deadlines import Deadlines
@@ -27,6 +28,8 @@ class JobRequestReader:
         self._clock = clock
         self._gate = gate
         self._deadlines = Deadlines(config.body_timeout_seconds)
+        self._secret_headers = secret_headers(config)
+        self.model = request_model(config.priority_range, config.extra_fields)
 
     async def read(self, request: Request, call: Call) -> WebhookJobRequest:
         """Return what the caller asks for, and write on `call` what is learnt on the way, cheap questions first.
@@ -50,7 +53,7 @@ class JobRequestReader:
             call.principal = await authenticate(config.auth, request, self._clock.now())
         call.is_stranger = False
         if config.delivery_log != "off":
-            call.headers = kept_headers(head, request.scope["path"])
+            call.headers = kept_headers(head, request.scope["path"], self._secret_headers)
         if config.delivery_log == "full":
             call.body = body
         # behind the authentication, which is over the bytes as they were sent
@@ -59,7 +62,9 @@ class JobRequestReader:
         require_json_type(head)
         if config.idempotency != "off":
             call.idempotency_key = self._key_of(head)
-        return job_request(value, call)
+        if config.trust_traceparent:
+            call.traceparent = read_traceparent(head)
+        return job_request(value, call, self.model)
 
     async def value_of(self, body: bytes, encoding: str | None) -> Any:
         """Return what a body says, which was compressed as `encoding` says.

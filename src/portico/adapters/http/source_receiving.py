@@ -17,7 +17,7 @@ from portico.adapters.http.head import RequestIds, first_value
 from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call
 from portico.adapters.http.problems import Told, problem
-from portico.adapters.http.redaction import kept_headers
+from portico.adapters.http.redaction import kept_headers, secret_headers
 from portico.adapters.http.sources.answers import Settled, refusal_of
 from portico.adapters.http.sources.delivery import Delivery
 from portico.adapters.http.sources.handshakes import delivery_permission, websub_challenge
@@ -112,6 +112,8 @@ class SourceReceivingTrigger(ReceivingTrigger):
             max_body_bytes=self.config.max_body_bytes,
             body_timeout_seconds=self.config.body_timeout_seconds,
             encodings=self.config.accept_content_encodings,
+            # its user names the signature's field, and may name it anything
+            secret_headers=secret_headers(self.config, source.scheme.signature_header),
         )
         return SourceRoutes(reader, self._receive_delivery, self._receive_question)
 
@@ -175,8 +177,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
         key = await reader.verified(http_request, head, body, self._clock.now())
         call.is_stranger = False
         call.body = body
-        # its user names the signature's field, and may name it anything
-        call.headers = kept_headers(head, http_request.scope["path"], reader.source.scheme.signature_header)
+        call.headers = kept_headers(head, http_request.scope["path"], reader.secret_headers)
         return await reader.deliveries(head, body, key)
 
     async def _take_deliveries(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Response:

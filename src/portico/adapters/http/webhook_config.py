@@ -10,6 +10,8 @@ from portico.adapters.http.compression import CONTENT_ENCODINGS
 from portico.adapters.http.sources.source_config import WebhookSource
 from portico.exceptions import ConfigurationError
 from portico.runtime.guarded_rate_limiter import OnLimiterError
+from portico.runtime.intake.names import QUEUE_NAME
+from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 _PREFIX = re.compile(r"(/[^/{}?#\s]+)*")
 _POSITIVE = (
@@ -20,10 +22,21 @@ _POSITIVE = (
     "max_concurrency",
     "enqueue_timeout_seconds",
 )
-_LISTS = ("allowed_job_types", "allowed_hosts", "allowed_origins", "trusted_proxies", "accept_content_encodings")
+_LISTS = (
+    "allowed_job_types",
+    "allowed_queues",
+    "allowed_hosts",
+    "allowed_origins",
+    "trusted_proxies",
+    "accept_content_encodings",
+    "redact_headers",
+)
+_SWITCHES = ("rate_limit_headers", "health_routes", "include_in_schema", "trust_traceparent")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Idempotency = Literal["optional", "required", "off"]
 DeliveryLogging = Literal["metadata", "full", "off"]
+ExtraFields = Literal["forbid", "ignore"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +46,15 @@ class WebhookConfig:
     Args:
         prefix: the path before ``/jobs``; begins with a slash and does not end with one, or is empty.
         allowed_job_types: the types that may be asked for; None or empty allows every type, and warns at start.
+        allowed_queues: the queues that may be asked for; None allows every queue.
+        priority_range: the lowest and the highest priority that may be asked for; 0, the usual one, is among them.
+        extra_fields: whether members of a request that mean nothing are refused or overlooked.
         auth: who may ask for jobs: `Bearer`, `APIKey`, `Basic`, `StandardWebhooks`, or an async function from the
             request to the caller's name, or None for nobody it knows; without, everybody may, and the start warns.
         idempotency: whether an Idempotency-Key may or must be sent, or is not looked at.
         rate_limits: from job type to a quota such as ``"100/minute"``, over `max_requests_per_minute`.
+        default_rate_limit: a quota for each type that `rate_limits` does not name, and under `max_requests_per_minute`.
+        rate_limit_headers: whether answers say what is allowed and left; a 429 says when to come again all the same.
         rate_limit_on_error: what happens while the limiter's store fails: this process counts alone, everything passes,
             or everything is answered with 503.
         client_rate_limit: a quota for each client address, whatever it asks for.
@@ -52,6 +70,9 @@ class WebhookConfig:
         allowed_hosts: what the Host header may say; empty allows everything.
         allowed_origins: whose pages may send requests from a browser, beside those of the same host.
         delivery_log: what the inbox keeps of a request: what became of it, or its body and headers too, or nothing.
+        redact_headers: header fields that the delivery log hides, beside those whose name says that they are secret.
+        trust_traceparent: whether the caller's ``traceparent`` is kept in the job's metadata.
+        include_in_schema: whether OpenAPI shows the routes.
         health_routes: whether ``{prefix}/health`` and ``{prefix}/health/ready`` tell everybody if webhooks are taken.
         status_auth: who may ask ``{prefix}/jobs/{id}`` how a job is; without, there is no such route.
         admin_auth: who may see and replay ``{prefix}/deliveries``; without, there are no such routes.
@@ -65,9 +86,14 @@ class WebhookConfig:
     prefix: str = "/webhooks"
     allowed_job_types: Collection[str] | None = None
     _: KW_ONLY
+    allowed_queues: Collection[str] | None = None
+    priority_range: tuple[int, int] = (LOWEST_PRIORITY, HIGHEST_PRIORITY)
+    extra_fields: ExtraFields = "forbid"
     auth: Authenticate | None = None
     idempotency: Idempotency = "optional"
     rate_limits: Mapping[str, str] = field(default_factory=dict)
+    default_rate_limit: str | None = None
+    rate_limit_headers: bool = True
     rate_limit_on_error: OnLimiterError = "local"
     client_rate_limit: str | None = None
     trusted_proxies: Collection[str] = ()
@@ -82,6 +108,9 @@ class WebhookConfig:
     allowed_hosts: Collection[str] = ()
     allowed_origins: Collection[str] = ()
     delivery_log: DeliveryLogging = "metadata"
+    redact_headers: Collection[str] = ()
+    trust_traceparent: bool = False
+    include_in_schema: bool = True
     health_routes: bool = True
     status_auth: Authenticate | None = None
     admin_auth: Authenticate | None = None
@@ -97,6 +126,7 @@ class WebhookConfig:
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be more than 0, not {getattr(self, name)!r}")
         self._require_choices()
+        self._require_priorities()
         if not 1 <= self.ipv6_prefix <= 128:  # noqa: PLR2004 - the bits of an address
             raise ConfigurationError(f"ipv6_prefix must be from 1 to 128, not {self.ipv6_prefix!r}")
         self._require_different_sources()
@@ -111,12 +141,39 @@ class WebhookConfig:
         if unknown := sorted(set(self.accept_content_encodings) - CONTENT_ENCODINGS):
             choices = ", ".join(sorted(CONTENT_ENCODINGS))
             raise ConfigurationError(f"accept_content_encodings must be of {choices}, not {unknown[0]!r}")
+        self._require_each("allowed_queues", QUEUE_NAME, "letters, digits and '_.:-'")
+        if self.allowed_queues is not None and not self.allowed_queues:
+            raise ConfigurationError("allowed_queues must name a queue, or be None for all")
+        self._require_each("redact_headers", _HEADER, "names of header fields")
+
+    def _require_each(self, name: str, pattern: str | re.Pattern[str], words: str) -> None:
+        for value in getattr(self, name) or ():
+            if not isinstance(value, str) or not re.fullmatch(pattern, value):
+                raise ConfigurationError(f"{name} must be {words}, not {value!r}")
 
     def _require_choices(self) -> None:
-        choices = {"idempotency": Idempotency, "rate_limit_on_error": OnLimiterError, "delivery_log": DeliveryLogging}
+        choices = {
+            "idempotency": Idempotency,
+            "rate_limit_on_error": OnLimiterError,
+            "delivery_log": DeliveryLogging,
+            "extra_fields": ExtraFields,
+        }
         for name, allowed in choices.items():
             if (value := getattr(self, name)) not in get_args(allowed):
                 raise ConfigurationError(f"{name} must be one of {', '.join(get_args(allowed))}, not {value!r}")
+        for name in _SWITCHES:
+            if not isinstance(value := getattr(self, name), bool):
+                raise ConfigurationError(f"{name} must be True or False, not {value!r}")
+
+    def _require_priorities(self) -> None:
+        match self.priority_range:
+            case (int(lowest), int(highest)) if LOWEST_PRIORITY <= lowest <= 0 <= highest <= HIGHEST_PRIORITY:
+                return
+            case _:
+                raise ConfigurationError(
+                    f"priority_range must be two integers from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY} with 0, the"
+                    f" usual priority, between them, not {self.priority_range!r}"
+                )
 
     def _require_different_sources(self) -> None:
         names = [source.name for source in self.sources]

@@ -38,7 +38,7 @@ from portico.ports.job_creator import JobCreator, JobRequest
 from portico.ports.rate_limiter import RateLimiter
 from portico.ports.trigger_store import TriggerStore
 from portico.runtime.events import Event
-from portico.runtime.intake.allow_list import AllowList
+from portico.runtime.intake.allow_list import AllowedQueues, AllowList
 from portico.runtime.intake.json_payload import require_json_payload
 from portico.runtime.intake.names import require_job_type_of_sane_length, shown
 from portico.runtime.intake.payload_schema import PayloadSchemas
@@ -114,7 +114,12 @@ class WebhookTrigger(SourceReceivingTrigger):
         )
         allowed = self.config.allowed_job_types
         first = AllowList(allowed) if allowed else require_job_type_of_sane_length
-        self._steps: tuple[IntakeStep, ...] = (first, *self._mapped_steps)
+        queues = self.config.allowed_queues
+        self._steps: tuple[IntakeStep, ...] = (
+            first,
+            *(() if queues is None else (AllowedQueues(queues),)),
+            *self._mapped_steps,
+        )
         self._limits = JobLimits(
             self.config, rate_limits, max_requests_per_minute, rate_limiter, clock=self._clock, key=self._rate_key
         )
@@ -136,6 +141,11 @@ class WebhookTrigger(SourceReceivingTrigger):
     @override
     def job_types(self) -> frozenset[str]:
         return super().job_types | set(self.config.allowed_job_types or ())
+
+    @property
+    @override
+    def queue_names(self) -> frozenset[str]:
+        return super().queue_names | set(self.config.allowed_queues or ())
 
     def example_request(self, known_types: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a request that is let in, for one of `known_types` if none is listed."""
@@ -245,7 +255,7 @@ class WebhookTrigger(SourceReceivingTrigger):
             return await self._replay_delivery(source_of(event) or "", call)
         try:
             value = await self._reader.value_of(event.body or b"", event.headers.get("content-encoding"))
-            request = job_request(value, call)
+            request = job_request(value, call, self._reader.model)
         except (HTTPException, ValidationError) as error:
             raise await self._told(refusal(error), error, None, call) from error
         return [await self._create_job_endpoint(request)]
@@ -288,13 +298,17 @@ class WebhookTrigger(SourceReceivingTrigger):
             self._count(job)
 
     def _job_request(self, request: WebhookJobRequest, call: Call) -> JobRequest:
-        key = call.scoped_key
+        metadata: dict[str, Any] = {}
+        if (key := call.scoped_key) is not None:
+            metadata["idempotency_key"] = self._key(request.job_type, key)
+        if call.traceparent is not None:
+            metadata["traceparent"] = call.traceparent
         return JobRequest(
             job_type=request.job_type,
             payload=request.payload,
             queue_name=request.queue_name,
             priority=request.priority,
-            metadata={} if key is None else {"idempotency_key": self._key(request.job_type, key)},
+            metadata=metadata,
         )
 
     def _rate_key(self, job_type: str) -> str:
@@ -304,7 +318,9 @@ class WebhookTrigger(SourceReceivingTrigger):
         return f"{self._name}:client:{client}"
 
     def _build_router(self) -> APIRouter:
-        router = APIRouter(prefix=self.config.prefix, route_class=DirectRoute)
+        router = APIRouter(
+            prefix=self.config.prefix, route_class=DirectRoute, include_in_schema=self.config.include_in_schema
+        )
         router.add_api_route(
             "/jobs",
             self._receive,
@@ -314,7 +330,7 @@ class WebhookTrigger(SourceReceivingTrigger):
             name="create_job",
             dependencies=described_security(self.config.auth),
             responses=openapi.responses(self.config),
-            openapi_extra=openapi.request(WebhookJobRequest, self.config),
+            openapi_extra=openapi.request(self._reader.model, self.config),
         )
         self._add_source_routes(router)
         OperatorRoutes(

@@ -4,6 +4,8 @@ from portico.exceptions import ValidationError
 from portico.ports.job_creator import JobRequest
 
 MAX_JOB_TYPE_LENGTH = 255
+QUEUE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}"
+"""What a queue may be called by those who choose it over HTTP."""
 
 _MAX_SHOWN = 100
 

@@ -19,6 +19,7 @@ class RateLimit:
         requests_per_minute: at least 1, for the types that `quotas` does not name; None is unlimited.
         key: names what is counted for a job type.
         quotas: by job type.
+        default: for the types that `quotas` does not name, where there is no `requests_per_minute`.
 
     """
 
@@ -28,9 +29,10 @@ class RateLimit:
         requests_per_minute: int | None,
         key: Callable[[str], str],
         quotas: Mapping[str, Quota] | None = None,
+        default: Quota | None = None,
     ) -> None:
         self._limiter = limiter
-        self._default = None if requests_per_minute is None else _per_minute(requests_per_minute)
+        self._default = default if requests_per_minute is None else _per_minute(requests_per_minute)
         self._key = key
         self._quotas = dict(quotas or {})
 

@@ -42,6 +42,7 @@ class SourceReader:
         max_body_bytes: the limit where neither the source nor its provider has one.
         body_timeout_seconds: how long a body may take.
         encodings: how bodies may be compressed.
+        secret_headers: header fields that are not for the delivery log, in lower case.
 
     """
 
@@ -52,8 +53,10 @@ class SourceReader:
         max_body_bytes: int,
         body_timeout_seconds: float,
         encodings: Collection[str] = (),
+        secret_headers: Collection[str] = (),
     ) -> None:
         self.source = source
+        self.secret_headers = secret_headers
         self._provider = source.described_provider
         self._max_body_bytes = source.max_body_bytes or self._provider.max_body_bytes or max_body_bytes
         self._deadlines = Deadlines(body_timeout_seconds)

@@ -16,7 +16,7 @@ from portico.adapters.webhook_signature.scheme import MAX_TOLERANCE_SECONDS, Sig
 from portico.adapters.webhook_signature.secrets import DEFAULT_MINIMUM_SECRET_BYTES, Keyring, Secret, SecretSource
 from portico.adapters.webhook_signature.unverified import Unverified
 from portico.exceptions import ConfigurationError
-from portico.runtime.intake.names import MAX_JOB_TYPE_LENGTH
+from portico.runtime.intake.names import MAX_JOB_TYPE_LENGTH, QUEUE_NAME
 from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 ReplayGuard = Literal["off", "log", "drop"]
@@ -25,7 +25,6 @@ DeliveryFilter = Callable[[Delivery], bool]
 DeliveryPayload = Callable[[Delivery], dict[str, Any]]
 
 _NAME = re.compile(r"[a-z0-9-]{1,64}")
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
 _CHOICES = {"replay_guard": ReplayGuard, "body_format": SentFormat}
 
 
@@ -251,7 +250,7 @@ class WebhookSource:
             # what it returned would be true, and let everything pass
             raise self._refused("filter and payload must be functions, not coroutine functions")
         for queue_name in (self.queue_name, *(mapping.queue_name for mapping in self.all_mappings)):
-            if queue_name is not None and not _QUEUE_NAME.fullmatch(queue_name):
+            if queue_name is not None and not re.fullmatch(QUEUE_NAME, queue_name):
                 raise self._refused(f"queue_name must be letters, digits and '_.:-', not {queue_name!r}")
 
     def _check_url(self) -> None:
