@@ -26,9 +26,9 @@ def job(**fields: Any) -> Job:
     return Job(**{**known, **fields})
 
 
-async def until_listening(queue: DatabaseJobQueueAdapter) -> None:
+async def until_listening(queue: DatabaseJobQueueAdapter, seconds: float = 5) -> None:
     assert isinstance(queue._jobs, PostgresJobs)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(seconds):
         while not queue._jobs._listener.is_listening:
             await asyncio.sleep(0.01)
 
@@ -165,8 +165,8 @@ async def test_a_pooler_is_noticed_and_a_listen_url_goes_around_it(
         opened(pgbouncer_url, postgres_schema, listen_url=postgres_url) as waiting_queue,
         opened(pgbouncer_url, postgres_schema) as queue,
     ):
-        await until_listening(waiting_queue)
         waiting = asyncio.create_task(waiting_queue.dequeue(QUEUE, timeout=30))
+        await until_listening(waiting_queue)
         await asyncio.sleep(0.05)
         await queue.enqueue(job())
         # while it listens it looks by itself once a second
@@ -192,13 +192,27 @@ async def test_a_queue_may_be_used_in_one_event_loop_after_another(postgres_url:
     queue = DatabaseJobQueueAdapter(postgres_url, schema=postgres_schema)
 
     async def works_and_listens() -> None:
-        await queue.enqueue(job())
-        assert await queue.dequeue(QUEUE, timeout=5) is not None
+        waiting = asyncio.create_task(queue.dequeue(QUEUE, timeout=5))
         await until_listening(queue)
+        await queue.enqueue(job())
+        claimed = await waiting
+        assert claimed is not None
+        assert await queue.acknowledge(claimed.id)
         await queue.close()
 
     for _ in range(2):
         await asyncio.to_thread(asyncio.run, works_and_listens())
+
+
+async def test_a_process_listens_from_the_first_time_it_waits_and_not_to_create_jobs(
+    postgres_url: str, postgres_schema: str
+) -> None:
+    async with opened(postgres_url, postgres_schema) as queue:
+        await queue.enqueue(job())
+        with pytest.raises(TimeoutError):
+            await until_listening(queue, seconds=0.2)
+        assert await queue.dequeue("nothing", timeout=0.01) is None
+        await until_listening(queue)
 
 
 async def test_what_others_ring_with_is_no_harm(postgres_url: str, postgres_schema: str) -> None:

@@ -144,13 +144,16 @@ class Watch:
         self._pause = _SHORTEST_PAUSE_SECONDS
 
     async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
-            await self._signals.somebody_waits()
-            # the real clock: what other processes do does not wait for a test's
-            await asyncio.sleep(_LONGEST_PAUSE_SECONDS if self._listener.is_listening else self._pause)
-            self._pause = min(self._pause * 1.5, _LONGEST_PAUSE_SECONDS)
-            self._signals.ring_all()
+        """Look and listen until cancelled, from the first time that anybody waits; who only creates jobs does not."""
+        await self._signals.somebody_waits()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listener.run(), name="portico-postgres-listener")
+            while True:
+                await self._signals.somebody_waits()
+                # the real clock: what other processes do does not wait for a test's
+                await asyncio.sleep(_LONGEST_PAUSE_SECONDS if self._listener.is_listening else self._pause)
+                self._pause = min(self._pause * 1.5, _LONGEST_PAUSE_SECONDS)
+                self._signals.ring_all()
 
 
 def channel(store: PostgresStore) -> str:

@@ -73,9 +73,8 @@ class PostgresJobs(JobStore):
             stack.push_async_callback(self._doorbell.close)
             stack.push_async_callback(self._vacuum.close)
             stack.push_async_callback(self._commits.close)
-            for name, run in (("listener", self._listener.run), ("watch", self._watch.run)):
-                task = asyncio.create_task(run(), name=f"portico-postgres-{name}")
-                stack.push_async_callback(_end, task)
+            watching = asyncio.create_task(self._watch.run(), name="portico-postgres-watch")
+            stack.push_async_callback(_end, watching)
             self._resources = stack.pop_all()
 
     @override

@@ -1,1 +1,1 @@
-SELECT {schema}.commit_durably('off'), pg_notify($1, $2)
+SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)
