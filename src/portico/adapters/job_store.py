@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from portico.adapters.job_checks import DEFAULT_MAX_PAYLOAD_BYTES
@@ -117,6 +117,9 @@ class JobStore(ABC):
     The laws of `JobQueueAdapter` hold here too. A call that is cancelled has happened or has not, but a claim
     whose caller was cancelled is given back.
     """
+
+    outlives_loops: ClassVar[bool] = False
+    """Whether it may be used in one event loop after another; connections and threads belong to one."""
 
     @abstractmethod
     async def open(self) -> None:

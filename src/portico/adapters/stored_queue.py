@@ -1,5 +1,6 @@
 """The queue port over any `JobStore`: what is the same for every technology, written once."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from portico.adapters.claim_tokens import ClaimTokens
 from portico.adapters.job_checks import check_result, checked
 from portico.adapters.job_slots import SlotRules
 from portico.adapters.job_store import Claim, Completion, Holding, JobFilter, JobStore, KeepingRules, Rejection
+from portico.exceptions import ConflictError
 from portico.ports.clock import Clock
 from portico.ports.job import Job, JobStatus, QueueStats
 from portico.ports.job_lifecycle import enqueued, in_utc
@@ -38,6 +40,7 @@ class StoredJobQueue(JobQueueAdapter):
         self._slot_rules = SlotRules(rules.limits)
         self._claims = ClaimTokens()
         self._is_open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closings = 0
         self._opening = LoopLock()
 
@@ -58,10 +61,12 @@ class StoredJobQueue(JobQueueAdapter):
     @override
     async def initialize(self) -> None:
         if self._is_open:
+            self._require_its_loop()
             return
         async with self._opening:
             if not self._is_open:
                 await self._jobs.open()
+                self._loop = None if self._jobs.outlives_loops else asyncio.get_running_loop()
                 self._is_open = True
 
     @override
@@ -269,6 +274,13 @@ class StoredJobQueue(JobQueueAdapter):
     async def resume_queue(self, queue_name: str) -> None:
         await self.initialize()
         await self._jobs.set_paused(queue_name, paused=False)
+
+    def _require_its_loop(self) -> None:
+        if self._loop is not None and asyncio.get_running_loop() is not self._loop:
+            raise ConflictError(
+                "this queue was opened in another event loop: open, use and close it in one, as `async with jobs:` "
+                "does within a single asyncio.run()"
+            )
 
     def _accepted(self, job: Job, now: datetime) -> Job:
         return enqueued(checked(job), now)

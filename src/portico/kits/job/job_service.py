@@ -1,7 +1,8 @@
 """How the rest of the system asks for jobs and after them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -61,8 +62,10 @@ class JobService(BatchJobCreator):
         **kwargs: Any,
     ) -> Job:
         connection = kwargs.pop("connection", None)
-        # JobRequest refuses an unknown keyword with a TypeError
-        request = JobRequest(job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs)
+        try:
+            request = JobRequest(job_type=job_type, payload=payload, queue_name=queue_name, priority=priority, **kwargs)
+        except TypeError:
+            raise _unknown_keyword(kwargs) from None
         built = self._build(request)
         job = await (self._queue.enqueue(built) if connection is None else self._enqueue_in(connection, built))
         await self._tell([job])
@@ -183,3 +186,9 @@ class JobService(BatchJobCreator):
         if self._directory is not None:
             for queue_name in {job.queue_name for job in jobs}:
                 await self._directory.check(queue_name)
+
+
+def _unknown_keyword(given: Iterable[str]) -> TypeError:
+    known = [field.name for field in fields(JobRequest)]
+    unknown = next(name for name in given if name not in known)
+    return TypeError(f"create_job() got an unexpected keyword argument '{unknown}'; it takes {', '.join(known)}")

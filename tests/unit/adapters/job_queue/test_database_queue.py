@@ -1,12 +1,13 @@
-"""What a database URL may say."""
+"""What a database URL may say, and where an adapter may be used."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from portico.adapters.job_queue.database_queue import DatabaseJobQueueAdapter
-from portico.exceptions import ConfigurationError
+from portico.exceptions import ConfigurationError, ConflictError
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,19 @@ def test_windows_gets_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "win32")
     with pytest.raises(ConfigurationError, match="Linux and macOS"):
         DatabaseJobQueueAdapter("sqlite:///jobs.db")
+
+
+def test_a_queue_that_was_opened_in_another_event_loop_says_so(tmp_path: Path) -> None:
+    queue = DatabaseJobQueueAdapter(f"sqlite:///{tmp_path}/jobs.db")
+    with asyncio.Runner() as first:
+        first.run(queue.initialize())
+        with pytest.raises(ConflictError, match=r"opened in another event loop: .* within a single asyncio\.run"):
+            asyncio.run(queue.get_queue_stats("default"))
+        first.run(queue.close())
+        # one that was closed may be opened anywhere
+        asyncio.run(_open_and_close(queue))
+
+
+async def _open_and_close(queue: DatabaseJobQueueAdapter) -> None:
+    await queue.initialize()
+    await queue.close()

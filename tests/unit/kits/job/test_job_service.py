@@ -37,9 +37,11 @@ async def test_jobs_that_say_nothing_more_get_the_defaults(service: JobService) 
 
 
 async def test_an_unknown_keyword_is_a_type_error(service: JobService) -> None:
-    unknown: dict[str, Any] = {"retries": 1}
+    unknown: dict[str, Any] = {"metadata": {}, "queue": "mail"}
 
-    with pytest.raises(TypeError, match="retries"):
+    with pytest.raises(
+        TypeError, match=r"create_job\(\) .* keyword argument 'queue'; it takes job_type, .*queue_name,"
+    ):
         await service.create_job("a", {}, **unknown)
 
 

@@ -39,6 +39,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class MemoryJobs(JobStore):
     """Whatever reads and then changes runs without a pause in between: the event loop alone makes it atomic."""
 
+    outlives_loops = True
+
     def __init__(self, rules: KeepingRules, clock: Clock) -> None:
         self._rules = rules
         self._clock = clock
