@@ -34,6 +34,8 @@ _SAVED_AT_LEAST = 500
 """Cursors a second; more only while nothing is about to be due."""
 _PREPARED = 1_000
 """Requests that are made ahead of their tick: a few milliseconds' work, and as much sooner there are jobs."""
+_PREPARING_SECONDS = 0.01
+"""At a time: payloads may be large."""
 _QUIET_SECONDS = 0.2
 _QUIET_LOOKS = 5
 _NAMED_AT_MOST = 10
@@ -84,7 +86,10 @@ class ScheduleLoop(ScheduledJobs):
     def _prepare_next(self) -> None:
         if not self._creates_together:
             return
+        end = self._clock.monotonic() + _PREPARING_SECONDS
         for progress in self._book.agenda.next_up(_PREPARED):
+            if self._clock.monotonic() > end:
+                return
             if progress.prepared is None and (upcoming := progress.upcoming()) is not None:
                 self._requests.prepare(upcoming)
 

@@ -77,6 +77,28 @@ async def test_a_batch_that_was_missed_is_created_as_such(clock: SetClock, creat
     assert [job.metadata["catch_up"] for job in creator.jobs] == [True, True]
 
 
+class BusyClock(SetClock):
+    """Each look at it takes four milliseconds."""
+
+    looks = 0
+
+    @override
+    def monotonic(self) -> float:
+        self.looks += 1
+        return super().monotonic() + self.looks * 0.004
+
+
+async def test_preparing_gives_way_to_others_after_a_few_milliseconds(creator: RecordingJobCreator) -> None:
+    clock = BusyClock(START)
+    async with running(ScheduleTrigger(creator, MANY, clock=clock)) as trigger:
+        await clock.advance(5)
+        prepared = [progress for progress in trigger._book.agenda if progress.prepared is not None]
+        await clock.advance(MINUTE)
+
+    assert 0 < len(prepared) < 50
+    assert len(creator.jobs) == len(MANY)
+
+
 class StoppingCreator(RecordingJobCreator):
     """Stops the trigger with the first batch."""
 
