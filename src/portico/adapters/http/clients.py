@@ -1,12 +1,13 @@
 """Which client a request comes from."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from fastapi import Request
 
 from portico.exceptions import ConfigurationError
 
+Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address
 _MAX_HOPS = 20
 _MAX_LENGTH = 2_048
@@ -22,19 +23,27 @@ class Clients:
     """
 
     def __init__(self, trusted_proxies: Collection[str], ipv6_prefix: int) -> None:
-        self._trusted = [_network(proxy) for proxy in trusted_proxies]
+        self._trusted = parse_networks(trusted_proxies, "trusted_proxies")
         self._ipv6_prefix = ipv6_prefix
 
     def key_of(self, request: Request) -> str:
         """Return one text for each client."""
-        peer = _address(request.client.host) if request.client else None
-        if peer is None:
-            # a socket file, or a test
+        address = self._address_of(request)
+        if address is None:
             return "local"
-        address = self._behind(request, peer) if self._is_trusted(peer) else peer
         if isinstance(address, IPv4Address):
             return str(address)
         return str(IPv6Network((int(address), self._ipv6_prefix), strict=False))
+
+    def is_in(self, request: Request, networks: Sequence[Network]) -> bool:
+        """Tell whether the client has one of these addresses."""
+        address = self._address_of(request)
+        return address is not None and any(address in network for network in networks)
+
+    def _address_of(self, request: Request) -> _Address | None:
+        """Return the client's address; None behind a socket file, or in a test."""
+        peer = _address(request.client.host) if request.client else None
+        return self._behind(request, peer) if peer is not None and self._is_trusted(peer) else peer
 
     def _behind(self, request: Request, peer: _Address) -> _Address:
         """Return the last address that no trusted proxy has; the peer's, when the chain cannot be read."""
@@ -56,11 +65,23 @@ class Clients:
         return any(address in network for network in self._trusted)
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
+def parse_networks(texts: Collection[str], setting: str) -> Sequence[Network]:
+    """Return addresses and networks.
+
+    Raises:
+        ConfigurationError: one is neither; names `setting`.
+
+    """
+    if isinstance(texts, str):
+        raise ConfigurationError(f"{setting} must be a list of addresses and networks, not {texts!r}")
+    return [_network(text, setting) for text in texts]
+
+
+def _network(text: str, setting: str) -> Network:
     try:
         return ip_network(text, strict=False)
     except ValueError as error:
-        raise ConfigurationError(f"trusted_proxies: {text!r} is no address and no network", cause=error) from error
+        raise ConfigurationError(f"{setting}: {text!r} is no address and no network", cause=error) from error
 
 
 def _address(text: str) -> _Address | None:

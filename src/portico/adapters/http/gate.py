@@ -1,12 +1,12 @@
 """What is asked of every request before its body is read; nothing of it is stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
-from portico.adapters.http.clients import Clients
+from portico.adapters.http.clients import Clients, Network
 from portico.adapters.http.head import Head
 from portico.adapters.http.problems import Refusal
 from portico.adapters.http.rate_fields import refusal_fields, retry_fields
@@ -61,7 +61,34 @@ class Gate:
         if b"origin" in head:
             self._check_origin(head)
         if self._client_quota is not None:
-            await self._check_client(request, self._client_quota)
+            await self.take("client", self._client_key(self._clients.key_of(request)), self._client_quota)
+
+    def require_address(self, request: Request, networks: Sequence[Network]) -> None:
+        """Let only clients of these networks in.
+
+        Raises:
+            Refusal: 403.
+
+        """
+        if not self._clients.is_in(request, networks):
+            raise Refusal(403, "Address is not allowed", code="ip_not_allowed")
+
+    async def take(self, policy: str, key: str, quota: Quota) -> None:
+        """Take one of the quota that is counted under `key`; a caller that is refused is told of `policy`.
+
+        Raises:
+            Refusal: 429, there is none left; 503, nobody can count and that was chosen.
+
+        """
+        try:
+            decision = await self._limiter.acquire(key, quota.limit, quota.window_seconds)
+        except DatabaseError as error:
+            raise limiter_unavailable() from error
+        if not decision.allowed:
+            is_shown = self._config.rate_limit_headers
+            headers = refusal_fields(policy, quota, decision) if is_shown else retry_fields(decision)
+            members = {"violated-policies": [policy]}
+            raise Refusal(429, "Too many requests", code="rate_limited", headers=headers, members=members)
 
     def slot(self) -> AbstractContextManager[None]:
         """Hold one of the places for requests that are read and answered.
@@ -88,18 +115,6 @@ class Gate:
         is_same = not head.is_repeated(b"origin") and _authority(origin) == (head.get(b"host") or "").lower()
         if not is_same and origin not in self._origins and "*" not in self._origins:
             raise Refusal(403, "Origin is not allowed", code="origin_not_allowed")
-
-    async def _check_client(self, request: Request, quota: Quota) -> None:
-        key = self._client_key(self._clients.key_of(request))
-        try:
-            decision = await self._limiter.acquire(key, quota.limit, quota.window_seconds)
-        except DatabaseError as error:
-            raise limiter_unavailable() from error
-        if not decision.allowed:
-            is_shown = self._config.rate_limit_headers
-            headers = refusal_fields("client", quota, decision) if is_shown else retry_fields(decision)
-            members = {"violated-policies": ["client"]}
-            raise Refusal(429, "Too many requests", code="rate_limited", headers=headers, members=members)
 
 
 def limiter_unavailable() -> Refusal:

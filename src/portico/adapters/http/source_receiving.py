@@ -18,12 +18,14 @@ from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.redaction import kept_headers, secret_headers
-from portico.adapters.http.sources.answers import Settled, refusal_of
+from portico.adapters.http.sources.answers import Settled, own_answer, refusal_of
 from portico.adapters.http.sources.delivery import Delivery
+from portico.adapters.http.sources.disabled import DisabledSource
 from portico.adapters.http.sources.handshakes import delivery_permission, websub_challenge
+from portico.adapters.http.sources.job_mapping import JobMapping
 from portico.adapters.http.sources.reading import Mapped, SourceReader, payload_of
 from portico.adapters.http.sources.routes import SourceRoutes
-from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
+from portico.adapters.http.sources.source_config import WebhookSource
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.webhook_signature.signed_request import HeaderFields, SignatureError
 from portico.exceptions import ResourceNotFoundError, ValidationError
@@ -42,6 +44,7 @@ from portico.utils.logging import get_logger
 logger = get_logger(__name__)
 
 _SERVER_ERROR = 500
+_GONE = 410
 # the same delivery may pass later: these say nothing about it
 _FOR_NOW = frozenset({408, 413, 429})
 
@@ -105,6 +108,9 @@ class SourceReceivingTrigger(ReceivingTrigger):
         self._source_routes = {source.name: self._routes_of(source) for source in self.config.sources if source.enabled}
         for routes in self._source_routes.values():
             routes.add_to(router)
+        for source in self.config.sources:
+            if not source.enabled and source.disabled_status == _GONE:
+                DisabledSource(source, self._request_ids).add_to(router)
 
     def _routes_of(self, source: WebhookSource) -> SourceRoutes:
         reader = SourceReader(
@@ -124,6 +130,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
             if not self.is_running:
                 raise not_running()
             self._gate.head_of(http_request)
+            self._require_address(routes.reader.source, http_request)
         except HTTPException as answer:
             return problem(answer, answer_fields(call))
         source = routes.reader.source
@@ -133,11 +140,14 @@ class SourceReceivingTrigger(ReceivingTrigger):
             return completed(permission, call)
         return completed(websub_challenge(http_request.query_params, source.topics), call)
 
+    def _require_address(self, source: WebhookSource, http_request: Request) -> None:
+        if source.networks:
+            self._gate.require_address(http_request, source.networks)
+
     def _requests_per_minute(self, source: WebhookSource) -> int | None:
-        quotas = [
-            quota for mapping in source.all_mappings if (quota := self._limits.quota_of(mapping.job_type)) is not None
-        ]
-        return min((max(1, int(quota.limit * 60 / quota.window_seconds)) for quota in quotas), default=None)
+        quotas = [source.quota, *(self._limits.quota_of(mapping.job_type) for mapping in source.all_mappings)]
+        rates = (max(1, int(quota.limit * 60 / quota.window_seconds)) for quota in quotas if quota is not None)
+        return min(rates, default=None)
 
     async def _receive_delivery(self, routes: SourceRoutes, http_request: Request) -> Response:
         call = self._call_of(http_request)
@@ -166,13 +176,14 @@ class SourceReceivingTrigger(ReceivingTrigger):
         except StoppingError as error:
             raise not_running() from error
         except Exception as error:
-            answer = refusal_of(error)
+            answer = refusal_of(error, failed_status=routes.reader.source.enqueue_error_status)
             await self._settle_delivery(answer, error, routes.reader, call)
             raise answer from error
 
     async def _read(self, reader: SourceReader, http_request: Request, call: Call) -> Sequence[Mapped] | Response:
         head = self._gate.head_of(http_request)
         await self._gate.check(http_request, head)
+        self._require_address(reader.source, http_request)
         body = await reader.body_of(http_request, head)
         key = await reader.verified(http_request, head, body, self._clock.now())
         call.is_stranger = False
@@ -183,18 +194,20 @@ class SourceReceivingTrigger(ReceivingTrigger):
     async def _take_deliveries(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Response:
         jobs = await self._jobs_of(routes, read, call)
         only = read[0].delivery if len(read) == 1 else None
-        return routes.reader.source.described_provider.answer(
-            Settled(
-                outcome=_outcome_of(jobs),
-                delivery_id=None if only is None else only.delivery_id,
-                jobs=jobs,
-                data=None if only is None else only.data,
-            )
+        source = routes.reader.source
+        settled = Settled(
+            outcome=_outcome_of(jobs),
+            delivery_id=None if only is None else only.delivery_id,
+            jobs=jobs,
+            data=None if only is None else only.data,
         )
+        if source.response is None:
+            return source.described_provider.answer(settled)
+        return own_answer(source.response, settled)
 
     async def _jobs_of(self, routes: SourceRoutes, read: Sequence[Mapped], call: Call) -> Sequence[Job]:
         asked = [one for mapped in read if (one := await self._asked_for(routes, mapped, call, is_only=len(read) == 1))]
-        jobs = await self._create_all(asked, call)
+        jobs = await self._create_all(routes.reader.source, asked, call)
         for one, job in zip(asked, jobs, strict=True):
             await self._record_quietly(self._event_of(one.delivery, call), outcome_of(job), jobs=[job])
         return jobs
@@ -226,11 +239,10 @@ class SourceReceivingTrigger(ReceivingTrigger):
         Of several in one body one that is refused is kept in the inbox, and does not hold up the others.
         """
         source, delivery, mapping = routes.reader.source, mapped.delivery, mapped.mapping
-        if mapping is None:
-            reason = f"no job for the event '{shown(delivery.event or '')}'"
-            await self._ignore(delivery, reason, call)
+        if mapping is None and source.expects(delivery.event):
+            await self._ignore(delivery, f"no job for the event '{shown(delivery.event or '')}'", call)
             return None
-        if source.filter is not None and not source.filter(delivery):
+        if mapping is not None and source.filter is not None and not source.filter(delivery):
             await self._ignore(delivery, "filtered", call)
             return None
         try:
@@ -243,7 +255,9 @@ class SourceReceivingTrigger(ReceivingTrigger):
         routes.replay_guard.notice(delivery, self._name)
         return _Asked(delivery=delivery, request=request)
 
-    async def _job_request_of(self, source: WebhookSource, mapping: JobMapping, mapped: Mapped) -> JobRequest:
+    async def _job_request_of(self, source: WebhookSource, mapping: JobMapping | None, mapped: Mapped) -> JobRequest:
+        if mapping is None:
+            raise ValidationError("Event is not expected", details={"code": "event_not_expected"})
         metadata: dict[str, Any] = {}
         if mapped.identity is not None:
             metadata["idempotency_key"] = self._key(mapping.job_type, f"{source.name}:{mapped.identity}")
@@ -259,8 +273,10 @@ class SourceReceivingTrigger(ReceivingTrigger):
         self._last_event_at = self._clock.now()
         return await take_in(request, self._job_steps)
 
-    async def _create_all(self, asked: Sequence[_Asked], call: Call) -> Sequence[Job]:
+    async def _create_all(self, source: WebhookSource, asked: Sequence[_Asked], call: Call) -> Sequence[Job]:
         # the last question: what is refused before takes nothing from the limit
+        if asked and source.quota is not None:
+            await self._gate.take("source", f"{self._name}:source:{source.name}:deliveries", source.quota)
         for one in asked:
             await self._limits.take(one.request.job_type, call)
         return await self._submit_many([one.request for one in asked])

@@ -24,8 +24,10 @@ from portico.adapters.http.operator_routes import OperatorRoutes, location_of
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.reading import JobRequestReader
 from portico.adapters.http.source_receiving import SourceReceivingTrigger
+from portico.adapters.http.sources.answers import Settled
 from portico.adapters.http.sources.delivery import Delivery
-from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
+from portico.adapters.http.sources.job_mapping import JobMapping
+from portico.adapters.http.sources.source_config import WebhookSource
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.adapters.json_schema import with_json_schemas
 from portico.adapters.webhook_signature.generic import HmacSignature
@@ -56,6 +58,7 @@ __all__ = [
     "HmacSignature",
     "JobMapping",
     "Secret",
+    "Settled",
     "StandardWebhooks",
     "WebhookConfig",
     "WebhookJobRequest",

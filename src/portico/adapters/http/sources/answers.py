@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +20,19 @@ _STATUS_TEXT = {EventOutcome.ACCEPTED: "accepted", EventOutcome.DUPLICATE: "dupl
 _DISCORD_COMMAND, _DISCORD_COMPONENT, _DISCORD_MODAL = 2, 3, 5
 _DISCORD_DEFERRED = 5
 _SECRET_RETRY_SECONDS = 5
+_FAILED_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
-    """What became of a delivery that was let in."""
+    """What became of a delivery that was let in; what `response` is given."""
 
     outcome: EventOutcome
     delivery_id: str | None
+    """What identifies it at the provider; None also where several were in one body."""
     jobs: Sequence[Job]
     data: Any
+    """The decoded body; None where several deliveries were in one."""
 
 
 Answer = Callable[[Settled], Response]
@@ -63,8 +67,25 @@ def discord_deferral(settled: Settled) -> Response:
     return Response(status_code=204)
 
 
-def refusal_of(error: Exception) -> Told:
-    """Return the answer to a delivery that got no job."""
+def own_answer(respond: Answer, settled: Settled) -> Response:
+    """Return what a source's own function answers.
+
+    Raises:
+        TypeError: it returned no response.
+
+    """
+    response: Any = respond(settled)
+    if not isinstance(response, Response):
+        message = f"response of a webhook source must return a Response, not {type(response).__name__}"
+        raise TypeError(message)
+    # it may give the same object to all, and header fields are added to it
+    own = copy(response)
+    own.raw_headers = [*response.raw_headers]
+    return own
+
+
+def refusal_of(error: Exception, *, failed_status: int = 500) -> Told:
+    """Return the answer to a delivery that got no job; `failed_status` is for what is not the sender's fault."""
     if isinstance(error, Told):
         return error
     if isinstance(error, SignatureError):
@@ -78,7 +99,11 @@ def refusal_of(error: Exception) -> Told:
     if isinstance(error, SecretUnavailableError):
         headers = {"Retry-After": str(_SECRET_RETRY_SECONDS)}
         return Told(503, "Deliveries cannot be verified now", code="secret_unavailable", headers=headers)
-    return creation_failure(error)
+    answer = creation_failure(error)
+    if answer.code != "job_creation_failed" or answer.status_code == failed_status:
+        return answer
+    headers = {"Retry-After": str(_FAILED_RETRY_SECONDS)}
+    return Told(failed_status, answer.detail, code=answer.code, headers=headers)
 
 
 def _json(settled: Settled, status_code: int) -> Response:

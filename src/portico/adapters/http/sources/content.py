@@ -1,6 +1,6 @@
 """What the body of a delivery says, once it is known whose it is."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from email.message import Message
 from enum import Enum
@@ -88,6 +88,22 @@ async def read_content(body: bytes, media_type: MediaType, body_format: BodyForm
             headers={"Accept-Post": "application/json"},
         )
     return value
+
+
+def accepted(media_type: MediaType, content_types: Collection[str], body_format: BodyFormat) -> MediaType:
+    """Return what a body is read as whose sender may call it one of `content_types`.
+
+    Raises:
+        Refusal: 415, it is called something else.
+
+    """
+    if media_type.name not in content_types:
+        message = f"Content-Type must be {' or '.join(content_types)}"
+        headers = {"Accept-Post": ", ".join(content_types)}
+        raise Refusal(415, message, code="unsupported_media_type", headers=headers)
+    may_be_form = body_format in (BodyFormat.JSON_OR_FORM, BodyFormat.JSON_OR_PAYLOAD_FORM)
+    # whatever else its sender calls it, it is what the source says
+    return media_type if media_type.is_json or (may_be_form and media_type.is_form) else MediaType(name="")
 
 
 def read_text(body: bytes) -> str:

@@ -37,7 +37,7 @@ _SETTLED = {
 _ERRORS = {
     400: "The body is not what this source sends",
     401: "The signature could not be verified",
-    403: "The origin is not allowed",
+    403: "The origin or the address is not allowed",
     408: "The body took too long",
     413: "The body is too large",
     415: "The body is compressed, or declared as something else than it is",
@@ -59,22 +59,31 @@ _MEDIA_TYPES = {
 def delivery(source: WebhookSource) -> dict[str, Any]:
     """Return what FastAPI takes about the route."""
     provider = source.described_provider
-    says_json = provider.answer in (answers.described, answers.described_as_ok)
+    says_json = source.response is None and provider.answer in (answers.described, answers.described_as_ok)
     answered = {"content": {"application/json": {"schema": _SETTLED}}} if says_json else {}
     responses: dict[int | str, dict[str, Any]] = {200: {"description": "Taken, known already or ignored", **answered}}
-    if provider.answer is answers.described:
+    if source.response is not None:
+        responses = {"2XX": {"description": "Taken, known already or ignored"}}
+    elif provider.answer is answers.described:
         responses[202] = {"description": "The job is stored", **answered}
-    for status, description in _ERRORS.items():
-        responses[status] = {
-            "description": description,
-            "content": {"application/problem+json": {"schema": _PROBLEM}},
-        }
-    content: dict[str, Any] = {media_type: {} for media_type in _MEDIA_TYPES[source.sent_format]}
+    responses |= {status: _problem(description) for status, description in _ERRORS.items()}
+    media_types = source.content_types or _MEDIA_TYPES[source.sent_format]
+    content: dict[str, Any] = {media_type: {} for media_type in media_types}
     return {
         "status_code": 200,
         "summary": f"Deliveries of {source.name}",
         "responses": responses,
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
+    }
+
+
+def gone(source: WebhookSource) -> dict[str, Any]:
+    """Return what FastAPI takes about the route of a source that is no more."""
+    return {
+        "status_code": 410,
+        "summary": f"Deliveries of {source.name}",
+        "deprecated": True,
+        "responses": {410: _problem("The source is disabled")},
     }
 
 
@@ -113,3 +122,7 @@ def challenge() -> dict[str, Any]:
         },
         "openapi_extra": {"parameters": parameters},
     }
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/problem+json": {"schema": _PROBLEM}}}

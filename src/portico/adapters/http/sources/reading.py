@@ -12,10 +12,11 @@ from portico.adapters.http.body import read_body
 from portico.adapters.http.compression import decompressed
 from portico.adapters.http.head import Head
 from portico.adapters.http.sources.cloud_events import read_cloud_events
-from portico.adapters.http.sources.content import MediaType, read_content
+from portico.adapters.http.sources.content import MediaType, accepted, read_content
 from portico.adapters.http.sources.delivery import Delivery, Locator, Received
+from portico.adapters.http.sources.job_mapping import JobMapping
 from portico.adapters.http.sources.providers import CLOUDEVENTS
-from portico.adapters.http.sources.source_config import JobMapping, WebhookSource
+from portico.adapters.http.sources.source_config import WebhookSource
 from portico.adapters.webhook_signature.scheme import Key
 from portico.adapters.webhook_signature.signed_request import HeaderFields, SignedRequest
 from portico.exceptions import ValidationError
@@ -124,7 +125,10 @@ class SourceReader:
     async def _data(self, headers: HeaderFields, body: bytes, media_type: MediaType) -> Any:
         if self._provider is CLOUDEVENTS:
             return await read_cloud_events(body, headers, media_type, batch_limit=self.source.batch_limit)
-        return await read_content(body, media_type, self.source.sent_format)
+        source = self.source
+        if source.content_types:
+            media_type = accepted(media_type, source.content_types, source.sent_format)
+        return await read_content(body, media_type, source.sent_format)
 
     def _items(self, data: Any) -> list[tuple[int | None, Any]]:
         """Return the events of a body, with their places where there can be several."""
