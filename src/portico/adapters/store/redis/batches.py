@@ -1,5 +1,6 @@
 """Batches that are too large for one call: all of their jobs are stored, or none."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from portico.runtime.coalescing import Coalescer
 Record = tuple[Argument, ...]
 
 _AT_ONCE = 250
+_PARTS_UNDER_WAY = 4
 # long enough for a slow producer of a huge batch, and for a repeated call
 _KEPT_STAGED_MS = 600_000
 _KEPT_DONE_MS = 60_000
@@ -51,11 +53,22 @@ class RedisBatches:
 
     async def _insert(self, records: Sequence[Record]) -> list[Any]:
         batch = secrets.token_bytes(16)
-        for start in range(0, len(records), _AT_ONCE):
-            parts = [part for record in records[start : start + _AT_ONCE] for part in record]
-            before = start * len(records[0])
-            await self._store.run("batch_stage", batch, before, _KEPT_STAGED_MS, *parts, is_repeatable=True)
+        for start in range(0, len(records), _PARTS_UNDER_WAY * _AT_ONCE):
+            await self._stage(batch, records, range(start, len(records), _AT_ONCE)[:_PARTS_UNDER_WAY])
         return await self._apply(batch, len(records), 0)
+
+    async def _stage(self, batch: bytes, records: Sequence[Record], starts: range) -> None:
+        """Put some parts down, each on its way while the server still has the one before."""
+        parts = (self._stage_part(batch, records, start) for start in starts)
+        for answer in await asyncio.gather(*parts, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+
+    async def _stage_part(self, batch: bytes, records: Sequence[Record], start: int) -> None:
+        parts = [part for record in records[start : start + _AT_ONCE] for part in record]
+        before = start * len(records[0])
+        # the server takes a part only where it belongs, so that none is out of order
+        await self._store.run("batch_stage", batch, before, _KEPT_STAGED_MS, *parts, is_repeatable=True)
 
     async def _apply(self, batch: bytes, total: int, first: int) -> list[Any]:
         answers: list[Any] = []
