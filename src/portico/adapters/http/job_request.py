@@ -1,6 +1,5 @@
 """A job as it is asked for over HTTP."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
@@ -14,11 +13,8 @@ from portico.exceptions import ValidationError
 from portico.ports.rate_limiter import RateDecision
 from portico.runtime.intake.names import MAX_JOB_TYPE_LENGTH, QUEUE_NAME
 from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
-from portico.runtime.intake.strict_json import decode_json
 from portico.runtime.pydantic_errors import refusal_places, refusal_text
 from portico.runtime.quotas import Quota
-
-_DECODED_ON_THE_LOOP_BYTES = 65_536
 
 
 @dataclass(slots=True)
@@ -114,18 +110,6 @@ def request_model(
     lowest, highest = priority_range
     priority: Any = (StrictInt, Field(default=0, ge=lowest, le=highest))
     return create_model(WebhookJobRequest.__name__, __base__=base, priority=priority)
-
-
-async def decode_body(body: bytes) -> Any:
-    """Return the value of a body that is strict JSON; large ones do not hold the loop up.
-
-    Raises:
-        ValidationError: the body is not strict JSON.
-
-    """
-    if len(body) <= _DECODED_ON_THE_LOOP_BYTES:
-        return decode_json(body)
-    return await asyncio.to_thread(decode_json, body)
 
 
 def job_request(value: Any, call: Call, model: type[WebhookJobRequest]) -> WebhookJobRequest:

@@ -10,7 +10,8 @@ from portico.adapters.http.compression import decompressed
 from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import Head
 from portico.adapters.http.idempotency import read_idempotency_key
-from portico.adapters.http.job_request import Call, WebhookJobRequest, decode_body, job_request, request_model
+from portico.adapters.http.job_request import Call, WebhookJobRequest, job_request, request_model
+from portico.adapters.http.json_body import Decode
 from portico.adapters.http.media_type import require_json_type
 from portico.adapters.http.problems import Refusal
 from portico.adapters.http.redaction import kept_headers, secret_headers
@@ -23,10 +24,11 @@ from portico.runtime.deadlines import Deadlines
 class JobRequestReader:
     """Reads a job request strictly: each way to be wrong is told apart, and none of them is guessed around."""
 
-    def __init__(self, config: WebhookConfig, gate: Gate, clock: Clock) -> None:
+    def __init__(self, config: WebhookConfig, gate: Gate, decode: Decode, clock: Clock) -> None:
         self._config = config
         self._clock = clock
         self._gate = gate
+        self._decode = decode
         self._deadlines = Deadlines(config.body_timeout_seconds)
         self._secret_headers = secret_headers(config)
         self.model = request_model(config.priority_range, config.extra_fields)
@@ -74,7 +76,7 @@ class JobRequestReader:
             ValidationError: it is not strict JSON, or not compressed so.
 
         """
-        return await decode_body(await decompressed(body, encoding, max_bytes=self._config.max_body_bytes))
+        return await self._decode(await decompressed(body, encoding, max_bytes=self._config.max_body_bytes))
 
     def _key_of(self, head: Head) -> str | None:
         key = read_idempotency_key(head)

@@ -16,6 +16,7 @@ from portico.adapters.http.gate import Gate
 from portico.adapters.http.head import RequestIds, first_value
 from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call
+from portico.adapters.http.json_body import Decode
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.redaction import kept_headers, secret_headers
 from portico.adapters.http.sources.answers import Settled, own_answer, refusal_of
@@ -63,6 +64,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
     config: WebhookConfig
     _gate: Gate
     _limits: JobLimits
+    _decode: Decode
     _request_ids: RequestIds
     _source_routes: dict[str, SourceRoutes]
 
@@ -118,6 +120,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
             max_body_bytes=self.config.max_body_bytes,
             body_timeout_seconds=self.config.body_timeout_seconds,
             encodings=self.config.accept_content_encodings,
+            decode=self._decode,
             # its user names the signature's field, and may name it anything
             secret_headers=secret_headers(self.config, source.scheme.signature_header),
         )

@@ -12,6 +12,9 @@ from portico.exceptions import ConfigurationError
 from portico.runtime.guarded_rate_limiter import OnLimiterError
 from portico.runtime.intake.names import QUEUE_NAME
 from portico.runtime.intake.priority import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from portico.runtime.intake.strict_json import MAX_DEPTH, DuplicateKeys, IntegerRange, NulCharacter, StrictJson
+from portico.runtime.json_values import MAX_DEPTH as MAX_PAYLOAD_DEPTH
+from portico.runtime.setting_checks import require_count
 
 _PREFIX = re.compile(r"(/[^/{}?#\s]+)*")
 _POSITIVE = (
@@ -63,6 +66,10 @@ class WebhookConfig:
         max_body_bytes: larger bodies are answered with 413.
         accept_content_encodings: how bodies may be compressed, ``"gzip"`` or ``"deflate"``; `max_body_bytes` holds
             before and after.
+        max_json_depth: bodies with more levels are refused; at most 98.
+        integer_range: whether integers beyond 64 bits are refused, or those of any size are taken.
+        duplicate_keys: whether a key that is in an object twice is refused, or the last counts, which warns at start.
+        nul_character: whether texts with the character NUL are refused, or it is replaced by U+FFFD.
         body_timeout_seconds: bodies that take longer are answered with 408.
         max_header_bytes: larger heads of requests are answered with 431, and so are those with more than `max_headers`.
         max_concurrency: so many requests are read and answered at once; more are answered with 503.
@@ -100,6 +107,10 @@ class WebhookConfig:
     ipv6_prefix: int = 64
     max_body_bytes: int = 1_048_576
     accept_content_encodings: Collection[str] = ()
+    max_json_depth: int = MAX_DEPTH
+    integer_range: IntegerRange = "int64"
+    duplicate_keys: DuplicateKeys = "reject"
+    nul_character: NulCharacter = "reject"
     body_timeout_seconds: float = 10.0
     max_header_bytes: int = 16_384
     max_headers: int = 100
@@ -127,12 +138,24 @@ class WebhookConfig:
                 raise ConfigurationError(f"{name} must be more than 0, not {getattr(self, name)!r}")
         self._require_choices()
         self._require_priorities()
+        # the payload of a source's job has levels around what was sent
+        require_count("max_json_depth", self.max_json_depth, MAX_PAYLOAD_DEPTH - 2)
         if not 1 <= self.ipv6_prefix <= 128:  # noqa: PLR2004 - the bits of an address
             raise ConfigurationError(f"ipv6_prefix must be from 1 to 128, not {self.ipv6_prefix!r}")
         self._require_different_sources()
         for name in ("auth", "status_auth", "admin_auth"):
             if not isinstance(auth := getattr(self, name), Authenticator) and not (auth is None or callable(auth)):
                 raise ConfigurationError(f"{name} must be Bearer, APIKey, Basic, StandardWebhooks or a function")
+
+    @property
+    def strict_json(self) -> StrictJson:
+        """How strictly bodies are read."""
+        return StrictJson(
+            max_depth=self.max_json_depth,
+            integer_range=self.integer_range,
+            duplicate_keys=self.duplicate_keys,
+            nul_character=self.nul_character,
+        )
 
     def _require_lists(self) -> None:
         for name in _LISTS:
@@ -157,6 +180,9 @@ class WebhookConfig:
             "rate_limit_on_error": OnLimiterError,
             "delivery_log": DeliveryLogging,
             "extra_fields": ExtraFields,
+            "integer_range": IntegerRange,
+            "duplicate_keys": DuplicateKeys,
+            "nul_character": NulCharacter,
         }
         for name, allowed in choices.items():
             if (value := getattr(self, name)) not in get_args(allowed):

@@ -20,6 +20,7 @@ from portico.adapters.http.head import RequestIds
 from portico.adapters.http.idempotency import Replays, require_same
 from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call, WebhookJobRequest, job_request
+from portico.adapters.http.json_body import JsonBodies
 from portico.adapters.http.operator_routes import OperatorRoutes, location_of
 from portico.adapters.http.problems import Told, problem
 from portico.adapters.http.reading import JobRequestReader
@@ -127,7 +128,8 @@ class WebhookTrigger(SourceReceivingTrigger):
             self.config, rate_limits, max_requests_per_minute, rate_limiter, clock=self._clock, key=self._rate_key
         )
         self._gate = Gate(self.config, self._limits.limiter, self._client_rate_key)
-        self._reader = JobRequestReader(self.config, self._gate, self._clock)
+        self._decode = JsonBodies(self.config.strict_json).decode
+        self._reader = JobRequestReader(self.config, self._gate, self._decode, self._clock)
         self._keeps_events = self.config.delivery_log != "off"
         self._replays = Replays(self._clock)
         self._request_ids = RequestIds()
@@ -360,6 +362,9 @@ class WebhookTrigger(SourceReceivingTrigger):
             )
         if self.config.auth is None:
             self._warn("webhook_asks_nobody_who_they_are", "WebhookConfig(auth=Bearer(...)) lets in who has a token")
+
+        if self.config.duplicate_keys != "reject":
+            self._warn("webhook_takes_repeated_keys", "other readers of a body may see another value than the last")
 
     def _warn(self, event: str, hint: str) -> None:
         logger.warning(event, trigger=self._name, prefix=self.config.prefix, hint=hint)

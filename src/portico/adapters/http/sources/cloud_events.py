@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from portico.adapters.http.job_request import decode_body
+from portico.adapters.http.json_body import Decode
 from portico.adapters.http.problems import Refusal
 from portico.adapters.http.sources.content import MediaType, read_text
 from portico.adapters.webhook_signature.signed_request import HeaderFields
@@ -21,7 +21,7 @@ _MEMBERS = frozenset({"data", "data_base64"})
 
 
 async def read_cloud_events(
-    body: bytes, headers: HeaderFields, media_type: MediaType, *, batch_limit: int
+    body: bytes, headers: HeaderFields, media_type: MediaType, decode: Decode, *, batch_limit: int
 ) -> dict[str, Any] | list[dict[str, Any]]:
     """Return the event as its structured form, whichever way it came; a batch as a list.
 
@@ -32,19 +32,19 @@ async def read_cloud_events(
     """
     # the longer name first: it begins with the shorter one
     if media_type.name.startswith(_BATCH):
-        return _read_batch(await _decode(body, media_type, _BATCH), batch_limit)
+        return _read_batch(await _decode(body, media_type, _BATCH, decode), batch_limit)
     if media_type.name.startswith(_STRUCTURED):
-        return _checked(await _decode(body, media_type, _STRUCTURED))
+        return _checked(await _decode(body, media_type, _STRUCTURED, decode))
     attributes = _read_attributes(headers)
     if not {"specversion", *_REQUIRED} <= attributes.keys():
         raise _not_understood("Not a CloudEvent: neither its media type nor its ce- headers")
-    return _checked({**attributes, **await _read_data(body, headers, media_type)})
+    return _checked({**attributes, **await _read_data(body, headers, media_type, decode)})
 
 
-async def _decode(body: bytes, media_type: MediaType, kind: str) -> Any:
+async def _decode(body: bytes, media_type: MediaType, kind: str, decode: Decode) -> Any:
     if media_type.name != f"{kind}+json":
         raise _not_understood("The only format of CloudEvents here is JSON")
-    return await decode_body(body)
+    return await decode(body)
 
 
 def _read_batch(value: Any, batch_limit: int) -> list[dict[str, Any]]:
@@ -99,13 +99,13 @@ def _attribute(raw: bytes) -> str:
     return text
 
 
-async def _read_data(body: bytes, headers: HeaderFields, media_type: MediaType) -> dict[str, Any]:
+async def _read_data(body: bytes, headers: HeaderFields, media_type: MediaType, decode: Decode) -> dict[str, Any]:
     declared = headers.one("content-type")
     about = {} if declared is None else {"datacontenttype": declared}
     if not body:
         return about
     if media_type.is_json or declared is None:
-        return {**about, "data": await decode_body(body)}
+        return {**about, "data": await decode(body)}
     if media_type.name.startswith("text/"):
         return {**about, "data": read_text(body)}
     return {**about, "data_base64": base64.b64encode(body).decode()}

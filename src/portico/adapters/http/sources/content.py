@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, Self
 from urllib.parse import parse_qsl
 
-from portico.adapters.http.job_request import decode_body
+from portico.adapters.http.json_body import Decode
 from portico.adapters.http.problems import Refusal
 from portico.exceptions import ValidationError
 
@@ -64,7 +64,7 @@ class MediaType:
         return self.name == "application/json" or (is_application and self.name.endswith("+json"))
 
 
-async def read_content(body: bytes, media_type: MediaType, body_format: BodyFormat) -> Any:
+async def read_content(body: bytes, media_type: MediaType, body_format: BodyFormat, decode: Decode) -> Any:
     """Return what the body says, in JSON's own types.
 
     Raises:
@@ -77,8 +77,8 @@ async def read_content(body: bytes, media_type: MediaType, body_format: BodyForm
     if body_format is BodyFormat.FORM:
         return _read_form(body)
     if media_type.is_form and body_format in (BodyFormat.JSON_OR_FORM, BodyFormat.JSON_OR_PAYLOAD_FORM):
-        return await _read_form_or_payload(body, body_format)
-    value = await decode_body(body)
+        return await _read_form_or_payload(body, body_format, decode)
+    value = await decode(body)
     # after decoding: what is not JSON is a 400, whatever it says it is
     if media_type.is_declared and not (media_type.is_json and media_type.charset in _UTF_8):
         raise Refusal(
@@ -121,11 +121,11 @@ def read_text(body: bytes) -> str:
     return text
 
 
-async def _read_form_or_payload(body: bytes, body_format: BodyFormat) -> Any:
+async def _read_form_or_payload(body: bytes, body_format: BodyFormat, decode: Decode) -> Any:
     fields = _read_form(body)
     payload = fields.get("payload")
     if isinstance(payload, str):
-        return await decode_body(payload.encode())
+        return await decode(payload.encode())
     if body_format is BodyFormat.JSON_OR_PAYLOAD_FORM:
         _refuse("the form has no single field 'payload'")
     return fields

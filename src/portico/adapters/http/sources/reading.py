@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from portico.adapters.http.body import read_body
 from portico.adapters.http.compression import decompressed
 from portico.adapters.http.head import Head
+from portico.adapters.http.json_body import Decode
 from portico.adapters.http.sources.cloud_events import read_cloud_events
 from portico.adapters.http.sources.content import MediaType, accepted, read_content
 from portico.adapters.http.sources.delivery import Delivery, Locator, Received
@@ -42,6 +43,7 @@ class SourceReader:
         source: who sends.
         max_body_bytes: the limit where neither the source nor its provider has one.
         body_timeout_seconds: how long a body may take.
+        decode: reads JSON.
         encodings: how bodies may be compressed.
         secret_headers: header fields that are not for the delivery log, in lower case.
 
@@ -53,6 +55,7 @@ class SourceReader:
         *,
         max_body_bytes: int,
         body_timeout_seconds: float,
+        decode: Decode,
         encodings: Collection[str] = (),
         secret_headers: Collection[str] = (),
     ) -> None:
@@ -61,6 +64,7 @@ class SourceReader:
         self._provider = source.described_provider
         self._max_body_bytes = source.max_body_bytes or self._provider.max_body_bytes or max_body_bytes
         self._deadlines = Deadlines(body_timeout_seconds)
+        self._decode = decode
         self._encodings = encodings
 
     @property
@@ -124,11 +128,11 @@ class SourceReader:
 
     async def _data(self, headers: HeaderFields, body: bytes, media_type: MediaType) -> Any:
         if self._provider is CLOUDEVENTS:
-            return await read_cloud_events(body, headers, media_type, batch_limit=self.source.batch_limit)
+            return await read_cloud_events(body, headers, media_type, self._decode, batch_limit=self.source.batch_limit)
         source = self.source
         if source.content_types:
             media_type = accepted(media_type, source.content_types, source.sent_format)
-        return await read_content(body, media_type, source.sent_format)
+        return await read_content(body, media_type, source.sent_format, self._decode)
 
     def _items(self, data: Any) -> list[tuple[int | None, Any]]:
         """Return the events of a body, with their places where there can be several."""
