@@ -146,6 +146,15 @@ POSTGRESQL = Match(
             bulk="batch_defer, 1,000 a call",
             jobs=2_000,
         ),
+        Contender(
+            name="asyncpg alone",
+            module="asyncpg_alone",
+            distribution="asyncpg",
+            settings="no queue: rows are inserted, then deleted in batches of 200, polled for every 1 ms, at most once",
+            durability=_POSTGRESQL_DURABILITY,
+            bulk="unnest, 1,000 a call",
+            is_variant=True,
+        ),
     ),
 )
 REDIS = Match(
