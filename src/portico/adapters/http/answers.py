@@ -4,11 +4,11 @@ import math
 from typing import Any
 
 import pydantic
-from fastapi import Response
+from fastapi import HTTPException, Response
 
 from portico.adapters.http.job_request import Call, WebhookJobRequest
 from portico.adapters.http.json_answer import JsonAnswer, raw_fields
-from portico.adapters.http.problems import Refusal, Told
+from portico.adapters.http.problems import Refusal, Told, problem
 from portico.adapters.http.rate_fields import quota_fields
 from portico.exceptions import AuthorizationError, PorticoError, RateLimitError, ValidationError
 from portico.ports.job import Job, JobStatus
@@ -61,10 +61,15 @@ def _more(error: Exception, code: str) -> dict[str, Any]:
 
 def answer_fields(call: Call) -> dict[str, str]:
     """Return the header fields of any answer to a call."""
-    fields = {"X-Request-ID": call.request_id or "", "Cache-Control": "no-store"}
+    fields = {call.request_id_header: call.request_id or "", "Cache-Control": "no-store"}
     if call.quota is None:
         return fields
     return {**fields, **quota_fields("job_type", *call.quota)}
+
+
+def refused(answer: HTTPException, call: Call) -> Response:
+    """Return the answer to a call that is told why there is no other."""
+    return problem(answer, call.request_id or "", answer_fields(call))
 
 
 def completed(response: Response, call: Call) -> Response:

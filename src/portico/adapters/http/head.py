@@ -1,14 +1,11 @@
 """The headers of a request, read once."""
 
-import re
 from collections.abc import Iterable, Sequence
-from itertools import chain, count
-from secrets import token_hex
+from itertools import chain
 
 from portico.adapters.http.problems import Refusal
 from portico.adapters.webhook_signature.signed_request import HeaderFields
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # the colon, the space and the end of a line
 _PUNCTUATION_BYTES = 4
 _CLOSE = {"Connection": "close"}
@@ -58,18 +55,3 @@ def first_value(raw: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
         if each == name:
             return value.decode("latin-1")
     return None
-
-
-class RequestIds:
-    """Gives each request an id: the caller's own where it is harmless, else a new one."""
-
-    def __init__(self) -> None:
-        # one draw for all: what is unique is the counter behind it
-        self._prefix = token_hex(6)
-        self._numbers = count(1)
-
-    def of(self, offered: str | None) -> str:
-        """Return the id that logs and answers show."""
-        if offered is not None and _REQUEST_ID.fullmatch(offered):
-            return offered
-        return f"{self._prefix}-{next(self._numbers):x}"

@@ -37,6 +37,8 @@ class Call:
     """The original bytes, where the delivery log keeps them."""
     traceparent: str | None = None
     """The trace that the caller is in, where it is believed."""
+    request_id_header: str = "X-Request-ID"
+    """Where the caller finds `request_id`."""
 
     @property
     def scoped_key(self) -> str | None:

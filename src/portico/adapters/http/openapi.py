@@ -31,7 +31,7 @@ PROBLEM: dict[str, Any] = {
     },
     "required": ["type", "title", "status", "detail", "code", "request_id"],
 }
-_REQUEST_ID = {"X-Request-ID": {"description": "The caller's own or a new one", "schema": {"type": "string"}}}
+_REQUEST_ID = {"description": "The caller's own or a new one", "schema": {"type": "string"}}
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}}
 _RATE_LIMIT = {
     "RateLimit": {"description": "What is left of the limit, where there is one", "schema": {"type": "string"}},
@@ -83,6 +83,7 @@ def responses(config: WebhookConfig) -> dict[int | str, dict[str, Any]]:
     """Return every answer of the route."""
     has_keys = config.idempotency != "off"
     errors = {**_ERRORS, **({} if config.auth is None else _UNAUTHORIZED), **(_OF_KEYS if has_keys else {})}
+    request_id = {config.request_id_header: _REQUEST_ID}
     limits = _RATE_LIMIT if config.rate_limit_headers else {}
     headers = {**_HEADERS, 429: {**_RETRY_AFTER, **limits}}
     described: dict[int | str, dict[str, Any]] = {
@@ -90,7 +91,7 @@ def responses(config: WebhookConfig) -> dict[int | str, dict[str, Any]]:
             "description": "The job is stored",
             "content": {"application/json": {"schema": _ACCEPTED_SCHEMA}},
             "headers": {
-                **_REQUEST_ID,
+                **request_id,
                 **limits,
                 **(_REPLAYED if has_keys else {}),
                 **(_LOCATION if config.status_auth is not None else {}),
@@ -101,7 +102,7 @@ def responses(config: WebhookConfig) -> dict[int | str, dict[str, Any]]:
         described[status] = {
             "description": errors[status],
             "content": {"application/problem+json": {"schema": PROBLEM}},
-            "headers": {**_REQUEST_ID, **headers.get(status, {})},
+            "headers": {**request_id, **headers.get(status, {})},
         }
     return described
 

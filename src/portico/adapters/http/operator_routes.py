@@ -10,15 +10,14 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from portico.adapters.http import operator_openapi
-from portico.adapters.http.answers import answer_fields, not_running
+from portico.adapters.http.answers import answer_fields, not_running, refused
 from portico.adapters.http.authentication import Authenticate, authenticate, described_security
 from portico.adapters.http.body import read_body
+from portico.adapters.http.calls import Calls
 from portico.adapters.http.delivery_log import DeliveryLog, source_of
 from portico.adapters.http.failures import log_failed_operation
 from portico.adapters.http.gate import Gate
-from portico.adapters.http.head import RequestIds
-from portico.adapters.http.job_request import Call
-from portico.adapters.http.problems import Refusal, problem
+from portico.adapters.http.problems import Refusal
 from portico.adapters.http.readiness import Readiness
 from portico.adapters.http.webhook_config import WebhookConfig
 from portico.exceptions import ConflictError, ResourceNotFoundError, ValidationError
@@ -45,7 +44,7 @@ class OperatorRoutes:
         trigger: whose routes they are.
         config: which of them there are, and who may call them.
         gate: what is asked of every request.
-        request_ids: names requests.
+        calls: names requests.
         clock: the time.
         deliveries: returns the delivery log.
         replay: takes a delivery again, while webhooks are taken.
@@ -58,7 +57,7 @@ class OperatorRoutes:
         *,
         config: WebhookConfig,
         gate: Gate,
-        request_ids: RequestIds,
+        calls: Calls,
         clock: Clock,
         deliveries: Callable[[], DeliveryLog],
         replay: Callable[[UUID], Awaitable[Sequence[Job]]],
@@ -66,7 +65,7 @@ class OperatorRoutes:
         self._trigger = trigger
         self._config = config
         self._gate = gate
-        self._request_ids = request_ids
+        self._calls = calls
         self._clock = clock
         self._deliveries = deliveries
         self._replay = replay
@@ -99,7 +98,7 @@ class OperatorRoutes:
         self._add(router, path, endpoint, described, dependencies=described_security(auth))
 
     async def _answer(self, request: Request, auth: Authenticate, respond: Respond) -> Response:
-        call = Call(self._request_ids.of(request.headers.get("x-request-id")))
+        call = self._calls.of(request)
         try:
             response = await self._respond(request, auth, respond)
         except Exception as error:  # noqa: BLE001 - the one place that answers
@@ -116,7 +115,7 @@ class OperatorRoutes:
                     error=answer.detail,
                     request_id=call.request_id,
                 )
-            return problem(answer, answer_fields(call))
+            return refused(answer, call)
         response.headers.update(answer_fields(call))
         return response
 

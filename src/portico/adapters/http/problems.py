@@ -49,7 +49,7 @@ class Told(Refusal):
         )
 
 
-def problem(answer: HTTPException, fields: Mapping[str, str]) -> Response:
+def problem(answer: HTTPException, request_id: str, fields: Mapping[str, str]) -> Response:
     """Return the answer as ``application/problem+json``, with the header fields of any answer."""
     code = answer.code if isinstance(answer, Refusal) else _CODES.get(answer.status_code, "refused")
     content = {
@@ -58,7 +58,7 @@ def problem(answer: HTTPException, fields: Mapping[str, str]) -> Response:
         "status": answer.status_code,
         "detail": answer.detail,
         "code": code,
-        "request_id": fields["X-Request-ID"],
+        "request_id": request_id,
         **(answer.members if isinstance(answer, Refusal) else {}),
     }
     headers = {**fields, **(answer.headers or {})}

@@ -10,14 +10,14 @@ import pydantic
 from fastapi import APIRouter, HTTPException, Request, Response
 from typing_extensions import override
 
-from portico.adapters.http.answers import answer_fields, completed, not_running
+from portico.adapters.http.answers import completed, not_running, refused
+from portico.adapters.http.calls import Calls
 from portico.adapters.http.failures import log_failed_creation
 from portico.adapters.http.gate import Gate
-from portico.adapters.http.head import RequestIds, first_value
 from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call
 from portico.adapters.http.json_body import Decode
-from portico.adapters.http.problems import Told, problem
+from portico.adapters.http.problems import Told
 from portico.adapters.http.redaction import kept_headers, secret_headers
 from portico.adapters.http.sources.answers import Settled, own_answer, refusal_of
 from portico.adapters.http.sources.delivery import Delivery
@@ -65,7 +65,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
     _gate: Gate
     _limits: JobLimits
     _decode: Decode
-    _request_ids: RequestIds
+    _calls: Calls
     _source_routes: dict[str, SourceRoutes]
 
     @property
@@ -112,7 +112,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
             routes.add_to(router)
         for source in self.config.sources:
             if not source.enabled and source.disabled_status == _GONE:
-                DisabledSource(source, self._request_ids).add_to(router)
+                DisabledSource(source, self._calls).add_to(router)
 
     def _routes_of(self, source: WebhookSource) -> SourceRoutes:
         reader = SourceReader(
@@ -128,14 +128,14 @@ class SourceReceivingTrigger(ReceivingTrigger):
 
     async def _receive_question(self, routes: SourceRoutes, http_request: Request) -> Response:
         """Answer the question whether a subscription is wanted, or whether a sender may deliver."""
-        call = self._call_of(http_request)
+        call = self._calls.of(http_request, is_stranger=True)
         try:
             if not self.is_running:
                 raise not_running()
             self._gate.head_of(http_request)
             self._require_address(routes.reader.source, http_request)
         except HTTPException as answer:
-            return problem(answer, answer_fields(call))
+            return refused(answer, call)
         source = routes.reader.source
         if http_request.method == "OPTIONS":
             sender = http_request.headers.get("webhook-request-origin", "").lower()
@@ -153,16 +153,12 @@ class SourceReceivingTrigger(ReceivingTrigger):
         return min(rates, default=None)
 
     async def _receive_delivery(self, routes: SourceRoutes, http_request: Request) -> Response:
-        call = self._call_of(http_request)
+        call = self._calls.of(http_request, is_stranger=True)
         try:
             answer = await self._answer_delivery(routes, http_request, call)
-        except HTTPException as refused:
-            return problem(refused, answer_fields(call))
+        except HTTPException as refusal:
+            return refused(refusal, call)
         return completed(answer, call)
-
-    def _call_of(self, http_request: Request) -> Call:
-        offered = first_value(http_request.scope["headers"], b"x-request-id")
-        return Call(self._request_ids.of(offered), is_stranger=True)
 
     async def _answer_delivery(self, routes: SourceRoutes, http_request: Request, call: Call) -> Response:
         if not self.is_running:

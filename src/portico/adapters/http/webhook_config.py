@@ -78,6 +78,7 @@ class WebhookConfig:
         allowed_origins: whose pages may send requests from a browser, beside those of the same host.
         delivery_log: what the inbox keeps of a request: what became of it, or its body and headers too, or nothing.
         redact_headers: header fields that the delivery log hides, beside those whose name says that they are secret.
+        request_id_header: where callers send the id of a request, and answers have it.
         trust_traceparent: whether the caller's ``traceparent`` is kept in the job's metadata.
         include_in_schema: whether OpenAPI shows the routes.
         health_routes: whether ``{prefix}/health`` and ``{prefix}/health/ready`` tell everybody if webhooks are taken.
@@ -120,6 +121,7 @@ class WebhookConfig:
     allowed_origins: Collection[str] = ()
     delivery_log: DeliveryLogging = "metadata"
     redact_headers: Collection[str] = ()
+    request_id_header: str = "X-Request-ID"
     trust_traceparent: bool = False
     include_in_schema: bool = True
     health_routes: bool = True
@@ -168,6 +170,8 @@ class WebhookConfig:
         if self.allowed_queues is not None and not self.allowed_queues:
             raise ConfigurationError("allowed_queues must name a queue, or be None for all")
         self._require_each("redact_headers", _HEADER, "names of header fields")
+        if not isinstance(self.request_id_header, str) or not _HEADER.fullmatch(self.request_id_header):
+            raise ConfigurationError(f"request_id_header must name a header field, not {self.request_id_header!r}")
 
     def _require_each(self, name: str, pattern: str | re.Pattern[str], words: str) -> None:
         for value in getattr(self, name) or ():

@@ -11,18 +11,18 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from typing_extensions import override
 
 from portico.adapters.http import openapi
-from portico.adapters.http.answers import accepted, answer_fields, creation_failure, not_running, refusal
+from portico.adapters.http.answers import accepted, answer_fields, creation_failure, not_running, refusal, refused
 from portico.adapters.http.authentication import APIKey, Basic, Bearer, StandardWebhooks, described_security
+from portico.adapters.http.calls import Calls
 from portico.adapters.http.delivery_log import REPLAY_OF, DeliveryLog, is_of_a_source, source_of
 from portico.adapters.http.direct_route import DirectRoute
 from portico.adapters.http.gate import Gate
-from portico.adapters.http.head import RequestIds
 from portico.adapters.http.idempotency import Replays, require_same
 from portico.adapters.http.job_limits import JobLimits
 from portico.adapters.http.job_request import Call, WebhookJobRequest, job_request
 from portico.adapters.http.json_body import JsonBodies
 from portico.adapters.http.operator_routes import OperatorRoutes, location_of
-from portico.adapters.http.problems import Told, problem
+from portico.adapters.http.problems import Told
 from portico.adapters.http.reading import JobRequestReader
 from portico.adapters.http.source_receiving import SourceReceivingTrigger
 from portico.adapters.http.sources.answers import Settled
@@ -132,7 +132,7 @@ class WebhookTrigger(SourceReceivingTrigger):
         self._reader = JobRequestReader(self.config, self._gate, self._decode, self._clock)
         self._keeps_events = self.config.delivery_log != "off"
         self._replays = Replays(self._clock)
-        self._request_ids = RequestIds()
+        self._calls = Calls(self.config.request_id_header)
         self._counted: WeakValueDictionary[int, Job] = WeakValueDictionary()
         self.router = self._build_router()
 
@@ -223,11 +223,11 @@ class WebhookTrigger(SourceReceivingTrigger):
         return job
 
     async def _receive(self, http_request: Request) -> Response:
-        call = self._call_of(http_request)
+        call = self._calls.of(http_request, is_stranger=True)
         try:
             request, job = await self._answer(http_request, call)
         except HTTPException as answer:
-            return problem(answer, answer_fields(call))
+            return refused(answer, call)
         self._count_once(job)
         fields = answer_fields(call)
         if self.config.status_auth is not None and isinstance(job, Job):
@@ -342,7 +342,7 @@ class WebhookTrigger(SourceReceivingTrigger):
             self,
             config=self.config,
             gate=self._gate,
-            request_ids=self._request_ids,
+            calls=self._calls,
             clock=self._clock,
             deliveries=lambda: self.deliveries,
             replay=self._replay_while_running,

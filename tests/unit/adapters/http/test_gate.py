@@ -223,6 +223,22 @@ async def test_a_request_id_is_the_callers_where_it_is_harmless(sent: str, is_ke
     assert accepted.headers["Cache-Control"] == "no-store"
 
 
+async def test_request_ids_come_and_go_in_the_header_that_is_configured() -> None:
+    config = WebhookConfig(request_id_header="X-Correlation-ID", status_auth=Bearer(["a-token-of-the-shop"]))
+    headers = {"X-Correlation-ID": "seven", "X-Request-ID": "eight"}
+
+    async with calling(WebhookTrigger(RecordingJobCreator(), config)) as client:
+        answers = [
+            await client.post(JOBS, json=JOB, headers=headers),
+            await client.post(JOBS, json={}, headers=headers),
+            await client.get(f"{JOBS}/7", headers=headers),
+        ]
+
+    assert [answer.headers["X-Correlation-ID"] for answer in answers] == ["seven"] * 3
+    assert [answer.json()["request_id"] for answer in answers[1:]] == ["seven"] * 2
+    assert not any("X-Request-ID" in answer.headers for answer in answers)
+
+
 @pytest.mark.webhook_case(78)
 async def test_the_log_of_a_failure_has_the_request_id_of_its_answer() -> None:
     creator = RecordingJobCreator()
@@ -250,6 +266,7 @@ async def test_the_log_of_a_failure_has_the_request_id_of_its_answer() -> None:
         {"idempotency": "sometimes"},
         {"rate_limit_on_error": "panic"},
         {"delivery_log": True},
+        {"request_id_header": "X Request"},
         {"auth": "Bearer abc"},
         {"accept_content_encodings": ["br"]},
         {"accept_content_encodings": "gzip"},

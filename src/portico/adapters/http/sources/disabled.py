@@ -2,10 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from portico.adapters.http.answers import answer_fields
-from portico.adapters.http.head import RequestIds, first_value
-from portico.adapters.http.job_request import Call
-from portico.adapters.http.problems import Refusal, problem
+from portico.adapters.http.answers import refused
+from portico.adapters.http.calls import Calls
+from portico.adapters.http.problems import Refusal
 from portico.adapters.http.sources import openapi
 from portico.adapters.http.sources.source_config import WebhookSource
 
@@ -13,14 +12,14 @@ from portico.adapters.http.sources.source_config import WebhookSource
 class DisabledSource:
     """Tells whoever delivers never to come again: 410, unread."""
 
-    def __init__(self, source: WebhookSource, request_ids: RequestIds) -> None:
+    def __init__(self, source: WebhookSource, calls: Calls) -> None:
         self._source = source
-        self._request_ids = request_ids
+        self._calls = calls
 
     async def post(self, http_request: Request) -> Response:
         """Refuse a delivery."""
-        call = Call(self._request_ids.of(first_value(http_request.scope["headers"], b"x-request-id")))
-        return problem(Refusal(410, "Source is disabled", code="source_disabled"), answer_fields(call))
+        gone = Refusal(410, "Source is disabled", code="source_disabled")
+        return refused(gone, self._calls.of(http_request))
 
     def add_to(self, router: APIRouter) -> None:
         """Add what the provider calls."""
