@@ -11,6 +11,7 @@ from portico.ports.job import Job
 from portico.ports.job_limits import ConcurrencyLimit, JobLimit
 
 _LONGEST_NAME = 200
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _value_at(payload: dict[str, Any], key: str) -> Any:
 
 
 def _name(kind: str, parts: Sequence[Any]) -> str:
-    name = json.dumps([kind, *parts], sort_keys=True, separators=(",", ":"))
+    name = _encode([kind, *parts])
     if len(name) <= _LONGEST_NAME:
         return name
     return f"{kind}:{hashlib.sha256(name.encode()).hexdigest()}"

@@ -9,7 +9,7 @@ from portico.exceptions import ValidationError
 # ASCII only: lone surrogates and NUL characters stay escaped, which no store can refuse
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 _encode_utf8 = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder().raw_decode
 
 
 def encode(document: object, name: str) -> str:
@@ -23,8 +23,8 @@ def utf8_length(document: object, name: str) -> int:
 
 
 def decode(text: str) -> Any:
-    """Return the document; every call returns a new one."""
-    return _decode(text)
+    """Return the document of a text that `encode` made; every call returns a new one."""
+    return _decode(text)[0]
 
 
 def storable(text: str | None) -> str | None:
