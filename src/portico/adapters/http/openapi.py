@@ -1,9 +1,11 @@
 """What OpenAPI says of a route that reads its body itself."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
+from portico.adapters.http.exposed_types import with_job_types
 from portico.adapters.http.webhook_config import WebhookConfig
 
 PROBLEM: dict[str, Any] = {
@@ -107,11 +109,14 @@ def responses(config: WebhookConfig) -> dict[int | str, dict[str, Any]]:
     return described
 
 
-def request(model: type[BaseModel], config: WebhookConfig) -> dict[str, Any]:
+def request(model: type[BaseModel], config: WebhookConfig, payload_schemas: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a caller sends."""
-    example = {"job_type": "email.send", "payload": {"recipient": "user@example.com"}}
-    content = {"application/json": {"schema": model.model_json_schema(), "example": example}}
-    described: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    sent: dict[str, Any] = {"schema": model.model_json_schema()}
+    if config.expose_job_types:
+        sent["schema"] = with_job_types(sent["schema"], config.allowed_job_types, payload_schemas)
+    else:
+        sent["example"] = {"job_type": "email.send", "payload": {"recipient": "user@example.com"}}
+    described: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/json": sent}}}
     if config.idempotency != "off":
         described["parameters"] = [_idempotency_key(is_required=config.idempotency == "required")]
     return described

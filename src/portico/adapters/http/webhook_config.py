@@ -34,7 +34,7 @@ _LISTS = (
     "accept_content_encodings",
     "redact_headers",
 )
-_SWITCHES = ("rate_limit_headers", "health_routes", "include_in_schema", "trust_traceparent")
+_SWITCHES = ("rate_limit_headers", "health_routes", "include_in_schema", "expose_job_types", "trust_traceparent")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Idempotency = Literal["optional", "required", "off"]
@@ -81,6 +81,7 @@ class WebhookConfig:
         request_id_header: where callers send the id of a request, and answers have it.
         trust_traceparent: whether the caller's ``traceparent`` is kept in the job's metadata.
         include_in_schema: whether OpenAPI shows the routes.
+        expose_job_types: whether OpenAPI names the job types that are allowed, and says what their payloads are.
         health_routes: whether ``{prefix}/health`` and ``{prefix}/health/ready`` tell everybody if webhooks are taken.
         status_auth: who may ask ``{prefix}/jobs/{id}`` how a job is; without, there is no such route.
         admin_auth: who may see and replay ``{prefix}/deliveries``; without, there are no such routes.
@@ -124,6 +125,7 @@ class WebhookConfig:
     request_id_header: str = "X-Request-ID"
     trust_traceparent: bool = False
     include_in_schema: bool = True
+    expose_job_types: bool = False
     health_routes: bool = True
     status_auth: Authenticate | None = None
     admin_auth: Authenticate | None = None

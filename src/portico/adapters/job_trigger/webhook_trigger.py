@@ -335,7 +335,7 @@ class WebhookTrigger(SourceReceivingTrigger):
             name="create_job",
             dependencies=described_security(self.config.auth),
             responses=openapi.responses(self.config),
-            openapi_extra=openapi.request(self._reader.model, self.config),
+            openapi_extra=openapi.request(self._reader.model, self.config, self.payload_schemas),
         )
         self._add_source_routes(router)
         OperatorRoutes(

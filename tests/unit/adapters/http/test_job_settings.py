@@ -213,6 +213,7 @@ async def test_the_routes_can_be_kept_out_of_the_document() -> None:
         {"redact_headers": ["X Secret"]},
         {"trust_traceparent": None},
         {"include_in_schema": "no"},
+        {"expose_job_types": 1},
     ],
     ids=str,
 )
