@@ -44,6 +44,7 @@ EXPRESSIONS = ("*/5 * * * *", "0 9 * * *", "0 9 * * 1-5", "30 4 1,15 * 5", "0 0 
 PEER_PYTHON = Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"
 LONGEST_BURST_SECONDS = 120
 WARM_UP_SECONDS = 4
+QUIET_SECONDS = 3
 Case = Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]
 
 
@@ -182,12 +183,14 @@ async def burst(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def settled() -> None:
-    """Wait until the process has nothing left to do: the cursors of new schedules are saved after the start."""
+    """Wait until nothing is left to do: the cursors of new schedules are saved a second after the start."""
     process = psutil.Process()
     process.cpu_percent()
+    quiet = 0
     for _ in range(LONGEST_BURST_SECONDS):
         await asyncio.sleep(1)
-        if process.cpu_percent() < 2:  # noqa: PLR2004 - percent; two quiet seconds follow
+        quiet = quiet + 1 if process.cpu_percent() < 2 else 0  # noqa: PLR2004 - percent
+        if quiet == QUIET_SECONDS:
             return
 
 
