@@ -65,15 +65,14 @@ class ReadySignals:
         self._waiters[waiter] = frozenset(queue_names)
         if self._first_waiter is not None:
             _wake(self._first_waiter)
+        sleeper = asyncio.create_task(
+            self._clock.sleep(max(seconds, _SHORTEST_WAIT_SECONDS)), name="portico-wait-for-jobs"
+        )
+        sleeper.add_done_callback(lambda _: _wake(waiter))
         try:
-            async with asyncio.TaskGroup() as group:
-                sleeper = group.create_task(
-                    self._clock.sleep(max(seconds, _SHORTEST_WAIT_SECONDS)), name="portico-wait-for-jobs"
-                )
-                sleeper.add_done_callback(lambda _: _wake(waiter))
-                await waiter
-                sleeper.cancel()
+            await waiter
         finally:
+            sleeper.cancel()
             del self._waiters[waiter]
 
     def _is_rung(self, queue_name: str) -> bool:

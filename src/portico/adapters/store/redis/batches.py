@@ -23,7 +23,7 @@ class RedisBatches:
     """Puts all records of a batch down first; the call that stores the first of them decides that all will be.
 
     A producer that dies before it leaves what the server forgets; after it, whoever recovers stores the rest. Each
-    call is short, so that no other client waits for a large batch.
+    call is short, so that other clients wait for milliseconds only, however large the batch.
     """
 
     def __init__(self, store: RedisStore, idempotency_seconds: float) -> None:
