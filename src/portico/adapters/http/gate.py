@@ -64,13 +64,13 @@ class Gate:
             await self.take("client", self._client_key(self._clients.key_of(request)), self._client_quota)
 
     def require_address(self, request: Request, networks: Sequence[Network]) -> None:
-        """Let only clients of these networks in.
+        """Let only clients of these networks in, where there are any.
 
         Raises:
             Refusal: 403.
 
         """
-        if not self._clients.is_in(request, networks):
+        if networks and not self._clients.is_in(request, networks):
             raise Refusal(403, "Address is not allowed", code="ip_not_allowed")
 
     async def take(self, policy: str, key: str, quota: Quota) -> None:

@@ -22,8 +22,8 @@ from portico.adapters.http.redaction import kept_headers, secret_headers
 from portico.adapters.http.sources.answers import Settled, own_answer, refusal_of
 from portico.adapters.http.sources.delivery import Delivery
 from portico.adapters.http.sources.disabled import DisabledSource
-from portico.adapters.http.sources.handshakes import delivery_permission, websub_challenge
 from portico.adapters.http.sources.job_mapping import JobMapping
+from portico.adapters.http.sources.questions import SourceQuestions
 from portico.adapters.http.sources.reading import Mapped, SourceReader, payload_of
 from portico.adapters.http.sources.routes import SourceRoutes
 from portico.adapters.http.sources.source_config import WebhookSource
@@ -124,33 +124,10 @@ class SourceReceivingTrigger(ReceivingTrigger):
             # its user names the signature's field, and may name it anything
             secret_headers=secret_headers(self.config, source.scheme.signature_header),
         )
-        return SourceRoutes(reader, self._receive_delivery, self._receive_question)
-
-    async def _receive_question(self, routes: SourceRoutes, http_request: Request) -> Response:
-        """Answer the question whether a subscription is wanted, or whether a sender may deliver."""
-        call = self._calls.of(http_request, is_stranger=True)
-        try:
-            if not self.is_running:
-                raise not_running()
-            self._gate.head_of(http_request)
-            self._require_address(routes.reader.source, http_request)
-        except HTTPException as answer:
-            return refused(answer, call)
-        source = routes.reader.source
-        if http_request.method == "OPTIONS":
-            sender = http_request.headers.get("webhook-request-origin", "").lower()
-            permission = delivery_permission(sender, source.senders, self._requests_per_minute(source))
-            return completed(permission, call)
-        return completed(websub_challenge(http_request.query_params, source.topics), call)
-
-    def _require_address(self, source: WebhookSource, http_request: Request) -> None:
-        if source.networks:
-            self._gate.require_address(http_request, source.networks)
-
-    def _requests_per_minute(self, source: WebhookSource) -> int | None:
-        quotas = [source.quota, *(self._limits.quota_of(mapping.job_type) for mapping in source.all_mappings)]
-        rates = (max(1, int(quota.limit * 60 / quota.window_seconds)) for quota in quotas if quota is not None)
-        return min(rates, default=None)
+        questions = SourceQuestions(
+            source, self._calls, self._gate, quota_of=self._limits.quota_of, is_running=lambda: self.is_running
+        )
+        return SourceRoutes(reader, self._receive_delivery, questions.answer)
 
     async def _receive_delivery(self, routes: SourceRoutes, http_request: Request) -> Response:
         call = self._calls.of(http_request, is_stranger=True)
@@ -182,7 +159,7 @@ class SourceReceivingTrigger(ReceivingTrigger):
     async def _read(self, reader: SourceReader, http_request: Request, call: Call) -> Sequence[Mapped] | Response:
         head = self._gate.head_of(http_request)
         await self._gate.check(http_request, head)
-        self._require_address(reader.source, http_request)
+        self._gate.require_address(http_request, reader.source.networks)
         body = await reader.body_of(http_request, head)
         key = await reader.verified(http_request, head, body, self._clock.now())
         call.is_stranger = False

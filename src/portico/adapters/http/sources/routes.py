@@ -17,12 +17,12 @@ class SourceRoutes:
         self,
         reader: SourceReader,
         receive: Callable[["SourceRoutes", Request], Awaitable[Response]],
-        receive_question: Callable[["SourceRoutes", Request], Awaitable[Response]],
+        answer_question: Callable[[Request], Awaitable[Response]],
     ) -> None:
         self.reader = reader
         self.replay_guard = ReplayGuard(reader.source)
         self._receive = receive
-        self._receive_question = receive_question
+        self._answer_question = answer_question
 
     async def post(self, http_request: Request) -> Response:
         """Take a delivery."""
@@ -30,7 +30,7 @@ class SourceRoutes:
 
     async def ask(self, http_request: Request) -> Response:
         """Answer a hub that asks whether a subscription is wanted, or a sender that asks whether it may deliver."""
-        return await self._receive_question(self, http_request)
+        return await self._answer_question(http_request)
 
     def add_to(self, router: APIRouter) -> None:
         """Add what the provider calls."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
-from urllib.parse import urlsplit
 
 from portico.adapters.http.clients import Network, parse_networks
 from portico.adapters.http.sources.answers import Answer
@@ -14,6 +13,7 @@ from portico.adapters.http.sources.content import BodyFormat
 from portico.adapters.http.sources.delivery import Delivery, Locator, parse_locator
 from portico.adapters.http.sources.job_mapping import DeliveryPayload, JobMapping
 from portico.adapters.http.sources.providers import PROVIDERS, Provider
+from portico.adapters.http.sources.public_url import is_whole_url
 from portico.adapters.webhook_signature.generic import HmacSignature
 from portico.adapters.webhook_signature.scheme import MAX_TOLERANCE_SECONDS, SignatureScheme
 from portico.adapters.webhook_signature.secrets import DEFAULT_MINIMUM_SECRET_BYTES, Keyring, Secret, SecretSource
@@ -283,16 +283,9 @@ class WebhookSource:
                 raise self._refused(f"queue_name must be letters, digits and '_.:-', not {queue_name!r}")
 
     def _check_url(self) -> None:
-        if self.public_url is None:
-            if self.scheme.covers_url:
-                raise self._refused("public_url is needed: this provider signs the URL that it calls")
-            return
-        try:
-            parts = urlsplit(self.public_url)
-            is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            is_whole = False
-        if not is_whole or "?" in self.public_url or "#" in self.public_url:
+        if self.public_url is None and self.scheme.covers_url:
+            raise self._refused("public_url is needed: this provider signs the URL that it calls")
+        if self.public_url is not None and not is_whole_url(self.public_url):
             raise self._refused(
                 f"public_url must be the whole URL without a query, as 'https://example.com/webhooks/sources/{self.name}'"
             )
