@@ -19,11 +19,11 @@ from portico.adapters.http.job_request import Call
 from portico.adapters.http.json_body import Decode
 from portico.adapters.http.problems import Told
 from portico.adapters.http.redaction import kept_headers, secret_headers
+from portico.adapters.http.source_questions import SourceQuestions
 from portico.adapters.http.sources.answers import Settled, own_answer, refusal_of
 from portico.adapters.http.sources.delivery import Delivery
 from portico.adapters.http.sources.disabled import DisabledSource
 from portico.adapters.http.sources.job_mapping import JobMapping
-from portico.adapters.http.sources.questions import SourceQuestions
 from portico.adapters.http.sources.reading import Mapped, SourceReader, payload_of
 from portico.adapters.http.sources.routes import SourceRoutes
 from portico.adapters.http.sources.source_config import WebhookSource
