@@ -1,18 +1,14 @@
 """An event on its way to a job."""
 
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from portico.exceptions import PorticoError
+from portico.runtime.uuid7 import UNITS_PER_MILLISECOND, uuid7
 
-_NANOSECONDS = 1_000_000
-"""In a millisecond."""
-_FRACTION_BITS = 12
-_VERSION = 0x7 << 76
-_VARIANT = 0b10 << 62
+_NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
 class FilteredError(PorticoError):
@@ -20,10 +16,8 @@ class FilteredError(PorticoError):
 
 
 def event_id() -> UUID:
-    """Return an id for a line of the inbox, of version 7 (RFC 9562): what grows is cheap to put into an index."""
-    milliseconds, fraction = divmod((time.time_ns() << _FRACTION_BITS) // _NANOSECONDS, 1 << _FRACTION_BITS)
-    # not os.urandom, which lets other threads go first each time; an id is no secret
-    return UUID(int=milliseconds << 80 | _VERSION | fraction << 64 | _VARIANT | random.getrandbits(62))
+    """Return an id for a line of the inbox."""
+    return uuid7(time.time_ns() * UNITS_PER_MILLISECOND // _NANOSECONDS_PER_MILLISECOND)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,9 @@
-"""Ids that sort by the time they were made."""
+"""Ids of jobs."""
 
-import random
 from uuid import UUID
 
 from portico.ports.clock import Clock
-
-_COUNTER_BITS = 12
-_VERSION = 0x7 << 76
-_VARIANT = 0b10 << 62
+from portico.runtime.uuid7 import UNITS_PER_MILLISECOND, uuid7
 
 
 class JobIds:
@@ -18,11 +14,8 @@ class JobIds:
         self._last = 0
 
     def next(self) -> UUID:
-        """Return the next id: milliseconds, a counter of 12 bits, 62 random bits."""
+        """Return the next id."""
         milliseconds = int(self._clock.now().timestamp() * 1000)
-        # a full counter runs over into the next millisecond
-        self._last = max(milliseconds << _COUNTER_BITS, self._last + 1)
-        time, counter = divmod(self._last, 1 << _COUNTER_BITS)
-        # not os.urandom, which lets other threads go first each time; an id is no secret
-        random_bits = random.getrandbits(62)
-        return UUID(int=time << 80 | _VERSION | counter << 64 | _VARIANT | random_bits)
+        # the 4097th of a millisecond runs over into the next one
+        self._last = max(milliseconds * UNITS_PER_MILLISECOND, self._last + 1)
+        return uuid7(self._last)
