@@ -1,13 +1,36 @@
 """JSON documents as stores keep them: text that every store can hold, whatever characters are in it."""
 
 import json
+import json.encoder
 from collections.abc import Callable
 from typing import Any
 
 from portico.exceptions import ValidationError
 
+
+def compact_encoder() -> Callable[[object], str]:
+    """Return what `json.JSONEncoder` encodes with: it makes a new one for each document, which takes as long again."""
+    # a circle is as good an error without the book-keeping: RecursionError
+    whole = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return whole.encode
+    parts = make(
+        markers=None,
+        default=whole.default,
+        encoder=json.encoder.encode_basestring_ascii,
+        indent=None,
+        key_separator=":",
+        item_separator=",",
+        sort_keys=False,
+        skipkeys=False,
+        allow_nan=False,
+    )
+    return lambda document: "".join(parts(document, 0))
+
+
 # ASCII only: lone surrogates and NUL characters stay escaped, which no store can refuse
-_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+_encode = compact_encoder()
 _encode_utf8 = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode
 
