@@ -1,15 +1,14 @@
 """What a delivery log may keep of a request's headers."""
 
-import re
 from collections.abc import Collection
 from functools import lru_cache
 
 from portico.adapters.http.authentication import Authenticator
 from portico.adapters.http.delivery_log import PATH
 from portico.adapters.http.head import Head
+from portico.adapters.http.header_names import names_a_secret
 from portico.adapters.http.webhook_config import WebhookConfig
 
-_SECRET = re.compile(r"auth|cookie|signature|token|secret|passw|hmac|(?<!idempotency-)key")
 _REDACTED = "[redacted]"
 
 
@@ -43,4 +42,4 @@ def secret_headers(config: WebhookConfig, *more: str) -> frozenset[str]:
 @lru_cache(maxsize=1_024)
 def _shown(field: bytes) -> tuple[str, bool]:
     name = field.decode("latin-1")
-    return name, _SECRET.search(name) is not None
+    return name, names_a_secret(name)

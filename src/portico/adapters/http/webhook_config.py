@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from portico.adapters.http.authentication import Authenticate, Authenticator
 from portico.adapters.http.compression import CONTENT_ENCODINGS
+from portico.adapters.http.header_names import HEADER_NAME, names_a_secret
 from portico.adapters.http.sources.source_config import WebhookSource
 from portico.exceptions import ConfigurationError
 from portico.runtime.guarded_rate_limiter import OnLimiterError
@@ -35,7 +36,6 @@ _LISTS = (
     "redact_headers",
 )
 _SWITCHES = ("rate_limit_headers", "health_routes", "include_in_schema", "expose_job_types", "trust_traceparent")
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Idempotency = Literal["optional", "required", "off"]
 DeliveryLogging = Literal["metadata", "full", "off"]
@@ -171,9 +171,13 @@ class WebhookConfig:
         self._require_each("allowed_queues", QUEUE_NAME, "letters, digits and '_.:-'")
         if self.allowed_queues is not None and not self.allowed_queues:
             raise ConfigurationError("allowed_queues must name a queue, or be None for all")
-        self._require_each("redact_headers", _HEADER, "names of header fields")
-        if not isinstance(self.request_id_header, str) or not _HEADER.fullmatch(self.request_id_header):
+        self._require_each("redact_headers", HEADER_NAME, "names of header fields")
+        if not isinstance(self.request_id_header, str) or not HEADER_NAME.fullmatch(self.request_id_header):
             raise ConfigurationError(f"request_id_header must name a header field, not {self.request_id_header!r}")
+        if names_a_secret(self.request_id_header):
+            raise ConfigurationError(
+                f"request_id_header is in answers and logs, and {self.request_id_header!r} holds a secret"
+            )
 
     def _require_each(self, name: str, pattern: str | re.Pattern[str], words: str) -> None:
         for value in getattr(self, name) or ():

@@ -267,6 +267,7 @@ async def test_the_log_of_a_failure_has_the_request_id_of_its_answer() -> None:
         {"rate_limit_on_error": "panic"},
         {"delivery_log": True},
         {"request_id_header": "X Request"},
+        {"request_id_header": "X-Api-Key"},
         {"auth": "Bearer abc"},
         {"accept_content_encodings": ["br"]},
         {"accept_content_encodings": "gzip"},
