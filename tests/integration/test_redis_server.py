@@ -93,8 +93,11 @@ class Load:
                 await self._queue.acknowledge_many([each.id for each in claimed])
             await asyncio.sleep(0.001)
 
-    async def be_done(self) -> None:
+    async def be_done(self, workers: Iterable[asyncio.Task[None]]) -> None:
         while (stats := await self._queue.get_queue_stats("default")).pending_count + stats.running_count:
+            for ended in (worker for worker in workers if worker.done()):
+                # an outage is a DatabaseError: whatever else ended it is the finding
+                ended.result()
             await self._queue.requeue_expired()
             await asyncio.sleep(0.1)
 
@@ -121,7 +124,7 @@ async def test_a_server_killed_again_and_again_loses_no_job_and_breaks_no_batch(
             await asyncio.sleep(0.3)
             await _end(producers)
             async with asyncio.timeout(60 + 3 * kills):
-                await load.be_done()
+                await load.be_done(workers)
         finally:
             await _end([*producers, *workers])
         assert 0 < load.most_running <= 60
