@@ -71,6 +71,9 @@ class ReadySignals:
         sleeper.add_done_callback(lambda _: _wake(waiter))
         try:
             await waiter
+            if sleeper.done():
+                # a clock that fails is heard here
+                sleeper.result()
         finally:
             sleeper.cancel()
             del self._waiters[waiter]

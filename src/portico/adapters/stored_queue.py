@@ -74,6 +74,7 @@ class StoredJobQueue(JobQueueAdapter):
         async with self._opening:
             if not self._is_open:
                 return
+            self._require_its_loop()
             self._is_open = False
             self._closings += 1
             self._claims.settle_all()

@@ -4,8 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typing_extensions import override
 
 from portico.adapters.ready_signals import ReadySignals
+from portico.exceptions import DatabaseError
+from portico.runtime.clock import SystemClock
 from portico.testing import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -86,3 +89,15 @@ async def test_somebody_waits_returns_with_the_first_waiter() -> None:
     assert looking.done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_clock_that_fails_is_heard_by_who_waits() -> None:
+    class BrokenClock(SystemClock):
+        @override
+        async def sleep(self, seconds: float) -> None:
+            raise DatabaseError("the time is not known")
+
+    signals = ReadySignals(BrokenClock())
+    signals.emptied("default", signals.before_claim("default"), None)
+    with pytest.raises(DatabaseError, match="the time is not known"):
+        await signals.wait(["default"], timeout=5)

@@ -76,6 +76,8 @@ def test_a_queue_that_was_opened_in_another_event_loop_says_so(tmp_path: Path) -
         first.run(queue.initialize())
         with pytest.raises(ConflictError, match=r"opened in another event loop: .* within a single asyncio\.run"):
             asyncio.run(queue.get_queue_stats("default"))
+        with pytest.raises(ConflictError, match="opened in another event loop"):
+            asyncio.run(queue.close())
         first.run(queue.close())
         # one that was closed may be opened anywhere
         asyncio.run(_open_and_close(queue))
