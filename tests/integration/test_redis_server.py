@@ -28,6 +28,20 @@ def job() -> Job:
     return Job(id=uuid.uuid4(), queue_name="default", job_type="work", payload={"n": 1})
 
 
+async def _worker_with(server: OwnRedis, names: str, *rights: str) -> str:
+    """Make a user for keys and channels of these names, and return the address that it logs in by."""
+    async with Redis.from_url(server.url) as operator:
+        await operator.acl_setuser(
+            "worker",
+            enabled=True,
+            passwords=[f"+{SECRET}"],
+            keys=[names],
+            channels=[names],
+            commands=["+@all", *rights],
+        )
+    return f"redis://worker:{SECRET}@127.0.0.1:{server.port}/0"
+
+
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
@@ -244,16 +258,7 @@ async def test_a_server_that_never_throws_keys_away_is_taken(tmp_path: Path, mem
 
 async def test_a_server_that_tells_nothing_is_warned_about_once(tmp_path: Path) -> None:
     with OwnRedis(tmp_path) as server:
-        async with Redis.from_url(server.url) as operator:
-            await operator.acl_setuser(
-                "worker",
-                enabled=True,
-                passwords=[f"+{SECRET}"],
-                keys=["*"],
-                channels=["*"],
-                commands=["+@all", "-config", "-info"],
-            )
-        url = f"redis://worker:{SECRET}@127.0.0.1:{server.port}/0"
+        url = await _worker_with(server, "*", "-config", "-info")
         queue = RedisJobQueueAdapter(url)
         with capture_logs() as logs:
             await queue.initialize()
@@ -303,16 +308,7 @@ async def test_functions_that_the_server_forgot_are_loaded_again(tmp_path: Path)
 
 async def test_the_rights_that_the_page_names_are_enough(tmp_path: Path) -> None:
     with OwnRedis(tmp_path) as server:
-        async with Redis.from_url(server.url) as operator:
-            await operator.acl_setuser(
-                "worker",
-                enabled=True,
-                passwords=[f"+{SECRET}"],
-                keys=["{portico}*"],
-                channels=["{portico}*"],
-                commands=["+@all", "-@admin", "-@dangerous", "+info"],
-            )
-        queue = RedisJobQueueAdapter(f"redis://worker:{SECRET}@127.0.0.1:{server.port}/0")
+        queue = RedisJobQueueAdapter(await _worker_with(server, "{portico}*", "-@admin", "-@dangerous", "+info"))
         waiting = asyncio.create_task(queue.dequeue("default", timeout=5))
         stored = await queue.enqueue(job())
         claimed = await waiting

@@ -28,16 +28,6 @@ TWO = [replace(HOURLY, schedule_id=name, payload={"of": name}) for name in ("fir
 MANY = [ScheduleConfig(cron="0 * * * *", job_type="t", schedule_id=f"s{number}") for number in range(350)]
 
 
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock(START)
-
-
-@pytest.fixture
-def creator() -> RecordingJobCreator:
-    return RecordingJobCreator()
-
-
 async def test_what_is_edited_shortly_before_its_tick_is_created_as_edited(
     clock: SetClock, creator: RecordingJobCreator
 ) -> None:
